@@ -1,0 +1,1 @@
+"""What producer and worker must agree on; imports nothing else of Nestor."""

@@ -1,0 +1,1 @@
+"""Takes work out: one process bound to one device."""
