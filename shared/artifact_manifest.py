@@ -6,14 +6,14 @@ Lies as `manifest.json` in the artifact's folder; workers register it in SQL; a 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import ArtifactError
 
 MANIFEST_NAME = "manifest.json"
-MANIFEST_VERSION = 1
+MANIFEST_VERSION: Final = 1
 
 Precision = Literal["fp32", "fp16", "int8"]
 

@@ -10,6 +10,7 @@
     │   ├── ArtifactError     an artifact is missing, broken or unfit
     │   ├── WeightsError      weights are missing, broken or of another network
     │   ├── CompileError      a compilation cannot be done or missed its gate
+    │   ├── StackError        the embedded stack cannot start or be kept running
     │   └── JobError          no such job, or not in a state that allows this
     ├── ImageError            about one image: becomes a row, never retries a chunk
     │   ├── FetchError        stage `fetch`
@@ -18,6 +19,7 @@
         ├── DeviceError       the accelerator failed
         │   └── DeviceClosed  the device was closed while work was in flight
         ├── StoreUnavailable  the SQL store cannot be reached
+        ├── SourceUnavailable the source cannot be reached just now; listing it is tried again
         └── PipelineStopped   the worker is shutting down
 
 An image error is a class a reason: `reason` is the stable code that is stored, `retryable`
@@ -69,6 +71,10 @@ class WeightsError(UsageError):
 
 class CompileError(UsageError):
     """A compilation cannot be done, or its result missed the gate."""
+
+
+class StackError(UsageError):
+    """The embedded stack cannot start, or could not be kept running."""
 
 
 class JobError(UsageError):
@@ -222,6 +228,10 @@ class DeviceClosed(DeviceError):
 
 class StoreUnavailable(MachineError):
     """The SQL store cannot be reached."""
+
+
+class SourceUnavailable(MachineError):
+    """The source cannot be reached just now: listing it again later may work."""
 
 
 class PipelineStopped(MachineError):

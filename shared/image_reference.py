@@ -35,34 +35,42 @@ class ImageReference:
     problem: str | None = None
 
 
+def reference_to_row(reference: ImageReference) -> list[Any]:
+    """Return `[index, uri, id, label, extra, problem]` without trailing nulls."""
+    row: list[Any] = [
+        reference.index,
+        reference.uri,
+        reference.id,
+        reference.label,
+        dict(reference.extra) if reference.extra else None,
+        reference.problem,
+    ]
+    while row[-1] is None:
+        row.pop()
+    return row
+
+
+def reference_from_row(row: list[Any]) -> ImageReference:
+    """Read what `reference_to_row` wrote."""
+    padded: list[Any] = row + [None] * (6 - len(row))
+    index, uri, id_, label, extra, problem = padded
+    return ImageReference(index=index, uri=uri, id=id_, label=label, extra=extra, problem=problem)
+
+
 def pack_references(references: Sequence[ImageReference]) -> bytes:
-    """Compress references for a chunk row or a message."""
-    rows: list[list[Any]] = []
-    for reference in references:
-        row: list[Any] = [
-            reference.index,
-            reference.uri,
-            reference.id,
-            reference.label,
-            dict(reference.extra) if reference.extra else None,
-            reference.problem,
-        ]
-        while row[-1] is None:
-            row.pop()
-        rows.append(row)
+    """Compress references for a chunk row."""
+    rows = [reference_to_row(reference) for reference in references]
     text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
     compressed: bytes = zstd.compress(text.encode())
     return compressed
 
 
+def unpack_rows(packed: bytes) -> list[list[Any]]:
+    """Return the rows of what `pack_references` wrote: the form a message carries."""
+    rows: list[list[Any]] = json.loads(zstd.decompress(packed))
+    return rows
+
+
 def unpack_references(packed: bytes) -> list[ImageReference]:
     """Read what `pack_references` wrote."""
-    references = []
-    for row in json.loads(zstd.decompress(packed)):
-        index, uri, id_, label, extra, problem = row + [None] * (6 - len(row))
-        references.append(
-            ImageReference(
-                index=index, uri=uri, id=id_, label=label, extra=extra, problem=problem
-            )
-        )
-    return references
+    return [reference_from_row(row) for row in unpack_rows(packed)]

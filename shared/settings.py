@@ -67,10 +67,32 @@ class Settings(BaseSettings):
     cpu_slots: int = Field(1, ge=1)
     """Into how many `cpu:N` devices this machine's cores are divided."""
 
+    def require_store_url(self) -> str:
+        """Return the store's URL.
+
+        Raises:
+            SettingsError: if NESTOR_STORE_URL is not set.
+        """
+        return _required(self.store_url, "NESTOR_STORE_URL", "postgresql://user@host/nestor")
+
+    def require_redis_url(self) -> str:
+        """Return the broker's URL.
+
+        Raises:
+            SettingsError: if NESTOR_REDIS_URL is not set.
+        """
+        return _required(self.redis_url, "NESTOR_REDIS_URL", "redis://host:6379/0")
+
     @property
     def stack_file(self) -> Path:
         """Where a running `nestor up` writes its addresses."""
         return self.data_dir / "stack.json"
+
+
+def _required(value: SecretStr | None, variable: str, example: str) -> str:
+    if value is None:
+        raise SettingsError(f"{variable} is not set: set it (say, {example}) or run 'nestor up'")
+    return value.get_secret_value()
 
 
 def read_settings() -> Settings:

@@ -1,0 +1,1 @@
+"""The bodies of the `nestor` commands; `producer.cli` declares their options."""

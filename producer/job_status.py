@@ -1,0 +1,80 @@
+"""What `nestor status` says of a job: the running figures from its row, nothing counted anew."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.accuracy.rates import Accuracy, Counts
+from shared.redaction import redact_uri
+from shared.store import artifacts
+from shared.store.jobs import Job
+
+
+def job_counts(job: Job) -> Counts:
+    """Return the counters that the fold has added up so far."""
+    return Counts(
+        total=job.total,
+        predicted=job.predicted,
+        failed=job.failed,
+        labelled=job.labelled,
+        predicted_labelled=job.scored,
+        top1_correct=job.top1_correct,
+        top5_correct=job.top5_correct,
+    )
+
+
+def images_per_second(job: Job) -> float | None:
+    """Return the mean rate from the first claim to the last commit that was folded."""
+    if job.first_claimed_at is None or job.last_done_at is None:
+        return None
+    seconds = max(job.last_done_at - job.first_claimed_at, 1e-3)
+    return round((job.predicted + job.failed) / seconds, 2)
+
+
+def job_status(connection: sa.Connection, job: Job) -> dict[str, Any]:
+    """Return the document that `status`, `submit --wait` and `demo` print with --json."""
+    manifest = artifacts.find_manifest(connection, job.artifact_digest)
+    counts = job_counts(job)
+    accuracy = Accuracy.from_counts(counts, class_count=len(manifest.classes))
+    return {
+        "job_id": job.id,
+        "state": job.state.value,
+        "stalled": job.stalled_reason,
+        "error": job.error,
+        "source": redact_uri(job.source),
+        "counts": counts.as_dict(),
+        "accuracy": accuracy.as_dict(),
+        "images_per_second": images_per_second(job),
+        "artifact": {
+            "name": manifest.name,
+            "digest": manifest.digest,
+            "precision": manifest.precision_used,
+            "random_weights": manifest.has_random_weights,
+        },
+        "failures": dict(job.failures),
+        "unresolved_labels": job.unresolved_labels,
+        "state_times": dict(job.state_times),
+    }
+
+
+def status_lines(status: Mapping[str, Any]) -> list[str]:
+    """Return the same for people."""
+    counts, accuracy = status["counts"], status["accuracy"]
+    total = "?" if counts["total"] is None else f"{counts['total']:,}"
+    lines = [
+        f"job {status['job_id']}: {status['state']}, artifact {status['artifact']['name']}",
+        f"images   {counts['predicted']:,} predicted, {counts['failed']:,} failed, {total} in all",
+    ]
+    for name in ("top1", "top5"):
+        if accuracy[name] is not None:
+            low, high = accuracy[f"{name}_interval"]
+            lines.append(f"{name:<8} {accuracy[name]:.2%}  (95 %: {low:.2%} to {high:.2%})")
+    if status["images_per_second"] is not None:
+        lines.append(f"rate     {status['images_per_second']:,.0f} images/s")
+    for reason, count in sorted(status["failures"].items()):
+        lines.append(f"failed   {count:,} {reason}")
+    for name in ("stalled", "error"):
+        if status[name]:
+            lines.append(f"{name:<8} {status[name]}")
+    return lines

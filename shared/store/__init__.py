@@ -1,0 +1,1 @@
+"""The SQL store: the truth about jobs, chunks and predictions. Redis only carries hints."""

@@ -1,0 +1,9 @@
+"""Fixtures of every test come from tests/support; one line for each module that has some."""
+
+pytest_plugins = [
+    "tests.support.fixtures_servers",
+    "tests.support.fixtures_storage",
+    "tests.support.fixtures_store",
+    "tests.support.isolation",
+    "tests.support.time_budget",
+]

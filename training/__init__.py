@@ -1,0 +1,1 @@
+"""Scripts that train the networks Nestor ships; not part of the wheel."""

@@ -1,0 +1,91 @@
+"""The heartbeat: renews the leases of all chunks this process holds, while it makes progress.
+
+It also re-arms the watchdog of last resort: `faulthandler` ends the process, from a C thread, when
+this thread cannot run for long (a library that hangs while it holds the interpreter lock).
+"""
+
+import faulthandler
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from shared.errors import StoreUnavailable
+from shared.logs import get_log
+from shared.settings import Settings
+from shared.store import artifacts, chunks
+from shared.store.engine import Store
+from worker.held_chunks import HeldChunks
+
+_log = get_log(__name__)
+
+#: Exit code of a worker that made no progress: its supervisor starts a fresh one.
+EXIT_STALLED = 75
+
+
+class Heartbeat:
+    """A thread that beats every third of a lease."""
+
+    def __init__(
+        self,
+        store: Store,
+        held: HeldChunks,
+        *,
+        worker_key: int,
+        settings: Settings,
+        handled: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._held = held
+        self._worker_key = worker_key
+        self._settings = settings
+        self._handled = handled
+        self._stopping = threading.Event()
+        self._moved_at = time.monotonic()
+        self._last_handled = -1
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and disarm the watchdog."""
+        self._stopping.set()
+        self._thread.join()
+        faulthandler.cancel_dump_traceback_later()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._settings.lease_seconds / 3):
+            faulthandler.dump_traceback_later(self._settings.stall_seconds, exit=True)
+            if self._is_stalled():
+                _log.error("worker_stalled", seconds=self._settings.stall_seconds)
+                faulthandler.dump_traceback()
+                os._exit(EXIT_STALLED)  # threads that hang cannot be ended in any other way
+            self._beat()
+
+    def _is_stalled(self) -> bool:
+        """Say whether chunks are held and no stage has moved for `stall_seconds`."""
+        handled = self._handled()
+        if handled != self._last_handled or not self._held.epochs():
+            self._last_handled = handled
+            self._moved_at = time.monotonic()
+        return time.monotonic() - self._moved_at > self._settings.stall_seconds
+
+    def _beat(self) -> None:
+        held = self._held.epochs()
+        try:
+            with self._store.write() as connection:
+                lost = chunks.renew(
+                    connection,
+                    held,
+                    worker_key=self._worker_key,
+                    lease_seconds=self._settings.lease_seconds,
+                )
+                artifacts.see_worker(connection, self._worker_key)
+        except StoreUnavailable as error:
+            _log.warning("store_unavailable", error=str(error))
+            return
+        if lost:
+            # A chunk that was finished in this very moment is no longer held, and no loss.
+            self._held.lose(lost)

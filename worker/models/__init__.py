@@ -1,0 +1,1 @@
+"""ResNeSt in torch, its weights, and what is known of each variant."""

@@ -1,0 +1,1 @@
+"""From references to outcomes: fetch -> decode -> batch -> device, stages with bounded queues."""

@@ -1,0 +1,194 @@
+"""Classifies chunks: the whole way from references to outcomes, for one artifact on one device.
+
+    slots -> [fetch] -> [decode] -> [device] -> outcomes
+
+Images of several chunks are on their way together; batches are formed across chunks. Everything
+between the stages is bounded, so a slow stage holds up those before it instead of filling memory.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from shared.errors import (
+    BadReference,
+    DecodeError,
+    FetchError,
+    ImageError,
+    MachineError,
+    PipelineStopped,
+)
+from shared.image_reference import ImageReference
+from shared.logs import get_log
+from shared.settings import Settings
+from shared.store.predictions import Outcome
+from worker.devices.base import Device
+from worker.devices.cores import available_cores
+from worker.fetching.base import Fetcher
+from worker.pipeline.byte_budget import ByteBudget
+from worker.pipeline.chunk_progress import ChunkProgress
+from worker.pipeline.device_feeder import DeviceFeeder, ReadyImage
+from worker.pipeline.stage import Stage
+from worker.pipeline.stage_clock import StageClock
+from worker.preprocessing.recipes import Recipe
+
+_log = get_log(__name__)
+
+#: References that wait to be fetched: enough that no fetch thread idles between two puts.
+FETCH_QUEUE = 64
+#: Fetched images that wait for a decoder thread; their bytes have a budget of their own.
+DECODE_QUEUE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedImage:
+    """A reference on its way to be fetched."""
+
+    progress: ChunkProgress
+    position: int
+    reference: ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedImage:
+    """An image's bytes on their way to be decoded."""
+
+    wanted: WantedImage
+    data: bytes
+
+
+class ChunkClassifier:
+    """The stages of one artifact; `classify` may be called by several threads at once."""
+
+    def __init__(
+        self,
+        *,
+        device: Device,
+        recipe: Recipe,
+        fetcher: Fetcher,
+        settings: Settings,
+        clock: StageClock,
+        on_device_error: Callable[[MachineError], None],
+    ) -> None:
+        self._recipe = recipe
+        self._fetcher = fetcher
+        self._stopped = False
+        self._under_way: set[ChunkProgress] = set()
+        self._budget = ByteBudget(settings.max_bytes_in_flight)
+        self._feeder = DeviceFeeder(device, clock=clock, on_device_error=on_device_error)
+        self._decode: Stage[FetchedImage] = Stage(
+            "decode",
+            self._decode_image,
+            threads=settings.decode_threads or available_cores(),
+            capacity=DECODE_QUEUE,
+            clock=clock,
+        )
+        self._fetch: Stage[WantedImage] = Stage(
+            "fetch",
+            self._fetch_image,
+            threads=settings.fetch_threads,
+            capacity=FETCH_QUEUE,
+            clock=clock,
+        )
+
+    def start(self) -> None:
+        """Start the threads of all stages."""
+        self._feeder.start()
+        self._decode.start()
+        self._fetch.start()
+
+    def classify(self, references: Sequence[ImageReference]) -> list[Outcome]:
+        """Return one outcome for each reference, in their order; blocks until all are there.
+
+        Raises:
+            MachineError: a machine failed or is stopping: the chunk must be tried again.
+        """
+        return self.wait(self.submit(references))
+
+    def submit(self, references: Sequence[ImageReference]) -> ChunkProgress:
+        """Send references on their way; blocks while the stages are full."""
+        progress = ChunkProgress(references)
+        self._under_way.add(progress)
+        for position, reference in enumerate(references):
+            if self._stopped:
+                progress.give_up(PipelineStopped("the worker is stopping"))
+            if progress.is_given_up:
+                break
+            self._fetch.put(WantedImage(progress=progress, position=position, reference=reference))
+        return progress
+
+    def wait(self, progress: ChunkProgress) -> list[Outcome]:
+        """Wait for what `submit` sent on its way."""
+        try:
+            return progress.wait()
+        finally:
+            self._under_way.discard(progress)
+
+    def abort(self) -> None:
+        """Give up every chunk that is under way: their slots get PipelineStopped."""
+        self._stopped = True
+        for progress in list(self._under_way):
+            progress.give_up(PipelineStopped("the worker is stopping"))
+
+    def close(self) -> None:
+        """End the stages in the order of the flow; what is queued is finished first."""
+        self._fetch.close()
+        self._decode.close()
+        self._feeder.close()
+
+    def _fetch_image(self, wanted: WantedImage) -> Callable[[], None] | None:
+        if wanted.progress.is_given_up:
+            return None
+        try:
+            if wanted.reference.problem is not None:
+                raise BadReference(wanted.reference.problem)
+            data = self._fetcher.fetch(wanted.reference.uri)
+        except ImageError as error:
+            wanted.progress.reject(wanted.position, error)
+            return None
+        except MemoryError:
+            wanted.progress.give_up(MachineError("out of memory while fetching"))
+            return None
+        except Exception as error:  # noqa: BLE001 - per image: a row, and the trace in the log
+            _log.exception("fetch_failed", index=wanted.reference.index)
+            wanted.progress.reject(wanted.position, FetchError(repr(error)))
+            return None
+        return partial(self._to_decode, FetchedImage(wanted=wanted, data=data))
+
+    def _to_decode(self, fetched: FetchedImage) -> None:
+        self._budget.acquire(len(fetched.data))
+        self._decode.put(fetched)
+
+    def _decode_image(self, fetched: FetchedImage) -> Callable[[], None] | None:
+        try:
+            return self._ready_image(fetched)
+        finally:
+            self._budget.release(len(fetched.data))
+
+    def _ready_image(self, fetched: FetchedImage) -> Callable[[], None] | None:
+        wanted = fetched.wanted
+        if wanted.progress.is_given_up:
+            return None
+        digest = hashlib.sha256(fetched.data).digest()
+        try:
+            pixels = self._recipe.pixels(fetched.data)
+        except ImageError as error:
+            wanted.progress.reject(wanted.position, error, input_sha256=digest)
+            return None
+        except MemoryError:
+            wanted.progress.give_up(MachineError("out of memory while decoding"))
+            return None
+        except Exception as error:  # noqa: BLE001 - per image: a row, and the trace in the log
+            _log.exception("decode_failed", index=wanted.reference.index)
+            failure = DecodeError(repr(error))
+            wanted.progress.reject(wanted.position, failure, input_sha256=digest)
+            return None
+        image = ReadyImage(
+            progress=wanted.progress,
+            position=wanted.position,
+            reference=wanted.reference,
+            pixels=pixels,
+            input_sha256=digest,
+        )
+        return partial(self._feeder.put, image)
