@@ -22,7 +22,9 @@ def read_results(store: Store, job_id: str) -> Iterator[ResultRow]:
     with store.read() as connection:
         job = get_job(connection, job_id)
         manifest = artifacts.find_manifest(connection, job.artifact_digest)
-        devices = dict(connection.execute(sa.select(workers.c.key, workers.c.device)).tuples())
+        devices = dict(
+            connection.execute(sa.select(workers.c.key, workers.c.device)).tuples().all()
+        )
     return (
         result_row(prediction, manifest=manifest, devices=devices)
         for prediction in read_predictions(store, job.key)

@@ -73,6 +73,7 @@ def make_celery_app(redis_url: str) -> Celery:
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_log_color=False,
+        worker_redirect_stdouts=False,
         enable_utc=True,
     )
     return app

@@ -164,6 +164,8 @@ class ObjectStorage:
         with closing(answer["Body"]) as body:
             if etag is not None and answer["ETag"] != etag:
                 raise _changed(bucket, key)
+            if start_byte and not answer.get("ContentRange", "").startswith(f"bytes {start_byte}-"):
+                raise FetchError(f"{self._endpoint} has no ranges; download the list")
             while piece := self._read_piece(body):
                 yield piece
 

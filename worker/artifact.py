@@ -118,18 +118,22 @@ def staged_artifact(destination: Path) -> Iterator[Path]:
 
 def seal_artifact(stage: Path, manifest: ArtifactManifest) -> ArtifactManifest:
     """Hash every file of the stage into the manifest, and write the manifest last."""
-    files = {
-        path.relative_to(stage).as_posix(): _sha256_of(path)
-        for path in sorted(stage.rglob("*"))
-        if path.is_file()
-    }
-    sealed = manifest.model_copy(update={"files": files}).with_digest()
+    sealed = manifest.model_copy(update={"files": hash_files(stage)}).with_digest()
     _check_self_test(sealed, folder=stage)
     with (stage / MANIFEST_NAME).open("w", encoding="utf-8") as file:
         file.write(sealed.model_dump_json(indent=2) + "\n")
         file.flush()
         os.fsync(file.fileno())
     return sealed
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file below the folder, by its relative path."""
+    return {
+        path.relative_to(folder).as_posix(): _sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def check_destination(destination: Path) -> None:

@@ -6,6 +6,7 @@ this thread cannot run for long (a library that hangs while it holds the interpr
 
 import faulthandler
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -56,11 +57,20 @@ class Heartbeat:
         faulthandler.cancel_dump_traceback_later()
 
     def _run(self) -> None:
+        try:
+            self._beat_until_stopped()
+        except Exception:  # noqa: BLE001 - whatever it is, a worker without a heartbeat must end
+            _log.exception("heartbeat_crashed")
+            os._exit(EXIT_STALLED)
+
+    def _beat_until_stopped(self) -> None:
         while not self._stopping.wait(self._settings.lease_seconds / 3):
-            faulthandler.dump_traceback_later(self._settings.stall_seconds, exit=True)
+            faulthandler.dump_traceback_later(
+                self._settings.stall_seconds, exit=True, file=sys.__stderr__
+            )
             if self._is_stalled():
                 _log.error("worker_stalled", seconds=self._settings.stall_seconds)
-                faulthandler.dump_traceback()
+                faulthandler.dump_traceback(file=sys.__stderr__)
                 os._exit(EXIT_STALLED)  # threads that hang cannot be ended in any other way
             self._beat()
 

@@ -8,11 +8,13 @@ Celery consumes. SIGTERM: Celery stops consuming and waits for the slots; what i
 import os
 import socket
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from celery import Celery, signals
+from celery.platforms import SecurityWarning
 
 from shared.celery_app import make_celery_app
 from shared.errors import ArtifactError, MachineError
@@ -173,6 +175,8 @@ def _consume(
 
 
 def _run_celery(app: Celery, settings: Settings, device_name: str, digests: Sequence[str]) -> int:
+    # Celery warns root of pickled messages; ours are JSON and nothing else is accepted.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(
         hostname=f"{device_name}-{os.getpid()}@{socket.gethostname()}",
         pool_cls="threads",

@@ -76,7 +76,8 @@ def _file_uri_path(text: str, *, base: str) -> str:
 def _join(text: str, *, base: str) -> str:
     scheme = scheme_of(base)
     if scheme is None:
-        return posixpath.normpath(posixpath.join(base, text))  # a Path would intern every name
+        path = posixpath.normpath(posixpath.join(base, text))  # a Path would intern every name
+        return f"/{path.lstrip('/')}" if path.startswith("//") else path
     if scheme == "s3":
         bucket, _, key = base.removeprefix("s3://").partition("/")
         joined = posixpath.normpath(posixpath.join("/", posixpath.dirname(key), text))

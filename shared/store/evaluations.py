@@ -44,7 +44,7 @@ def count_failures(connection: sa.Connection, job_key: int) -> dict[str, int]:
         .group_by(predictions.c.reason)
         .order_by(predictions.c.reason)
     )
-    return dict(connection.execute(statement).tuples())
+    return dict(connection.execute(statement).tuples().all())
 
 
 def count_confusion(connection: sa.Connection, job_key: int) -> ConfusionCounts:

@@ -105,8 +105,7 @@ def test_a_server_that_never_shakes_hands_is_unavailable(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    limits = {"connect_timeout_seconds": 0.2, "fetch_attempts": 2}
-    downloader = HttpDownloader(Settings(**limits))
+    downloader = HttpDownloader(Settings(connect_timeout_seconds=0.2, fetch_attempts=2))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

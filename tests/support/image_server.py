@@ -38,7 +38,7 @@ class ImageServer:
         self.released = threading.Event()
         self._folder = folder
         self._files = {f"/{name.lstrip('/')}": body for name, body in (files or {}).items()}
-        self._answers: dict[str, list[Answer]] = {}
+        self._answers: dict[str, list[Answer | None]] = {}
         self._lock = threading.Lock()
         self._requests: list[RecordedRequest] = []
         self._counts: Counter[str] = Counter()
@@ -86,14 +86,22 @@ class ImageServer:
         self._files[f"/{path.lstrip('/')}"] = body
         return self.url(path)
 
-    def answer(self, path: str, *answers: Answer) -> str:
-        """Script a path; gives its URL."""
+    def answer(self, path: str, *answers: Answer | None) -> str:
+        """Script a path; gives its URL. None is what would be said without a script."""
         self._answers[f"/{path.lstrip('/')}"] = list(answers)
         return self.url(path)
 
     def redirect(self, path: str, location: str, *, status: int = 302) -> str:
         """Send whoever asks for a path elsewhere; gives its URL."""
         return self.answer(path, Answer(status=status, headers={"Location": location}))
+
+    def forget(self) -> None:
+        """Drop files, answers and records."""
+        with self._lock:
+            self._files.clear()
+            self._answers.clear()
+            self._requests.clear()
+            self._counts.clear()
 
     def close(self) -> None:
         """Stop, and cut every connection that is still open."""
@@ -106,8 +114,11 @@ class ImageServer:
     def answer_to(self, request: RecordedRequest) -> Answer:
         with self._lock:
             waiting = self._answers.get(request.path)
+            scripted = None
             if waiting:
-                return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+                scripted = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if scripted is not None:
+            return scripted
         body = self._file(request.path)
         return Answer(status=404, body=b"not here") if body is None else self._part(body, request)
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from os import getpid
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ ACCESS_KEY = "nestor-test"
 SECRET_KEY = "a-secret-of-the-tests"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class S3Server:
     """A running server; `settings` are what a reader of it needs."""
 
@@ -49,10 +50,10 @@ class S3Server:
         }
         return Settings(**{**mine, **changes})
 
-    @contextlib.contextmanager
-    def client(self) -> Iterator[Any]:
-        """A plain boto3 client of the tests' own."""
-        client = boto3.session.Session().client(
+    @cached_property
+    def client(self) -> Any:
+        """A plain boto3 client of the tests' own, closed with the server."""
+        return boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint_url,
             region_name="us-east-1",
@@ -60,20 +61,20 @@ class S3Server:
             aws_secret_access_key=self.secret_key,
             config=Config(s3={"addressing_style": "path"}, max_pool_connections=16),
         )
-        try:
-            yield client
-        finally:
-            client.close()
+
+    def close(self) -> None:
+        """Close the client, if there ever was one."""
+        if "client" in self.__dict__:
+            self.client.close()
 
     def create_bucket(self, bucket: str) -> None:
-        with self.client() as client:
-            client.create_bucket(Bucket=bucket)
+        self.client.create_bucket(Bucket=bucket)
 
     def put_objects(self, bucket: str, objects: Mapping[str, bytes]) -> None:
         """Store many objects, a few at a time."""
-        with self.client() as client, ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(8) as pool:
             done = [
-                pool.submit(client.put_object, Bucket=bucket, Key=key, Body=body)
+                pool.submit(self.client.put_object, Bucket=bucket, Key=key, Body=body)
                 for key, body in objects.items()
             ]
             for one in done:
@@ -97,8 +98,9 @@ def rclone_server(folder: Path, *, folder_is_final: bool = False) -> Iterator[S3
         *("--dir-cache-time", "1h" if folder_is_final else "0s"),
         str(folder),
     ]
-    with _running(argv, port=port):
-        yield S3Server(endpoint_url=f"http://127.0.0.1:{port}")
+    server = S3Server(endpoint_url=f"http://127.0.0.1:{port}")
+    with _running(argv, port=port), contextlib.closing(server):
+        yield server
 
 
 @contextlib.contextmanager
@@ -106,8 +108,9 @@ def moto_server() -> Iterator[S3Server]:
     """moto's stand-alone server: empty, in memory, takes any credentials."""
     port = free_tcp_port()
     argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with _running(argv, port=port):
-        yield S3Server(endpoint_url=f"http://127.0.0.1:{port}")
+    server = S3Server(endpoint_url=f"http://127.0.0.1:{port}")
+    with _running(argv, port=port), contextlib.closing(server):
+        yield server
 
 
 def rclone_binary() -> Path:

@@ -7,6 +7,7 @@ Usage: supervisor_driver.py JSON, with `log_dir`, `policy` and `children` (field
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from producer.local_stack.child_process import ProcessSpec
 from producer.local_stack.process_supervisor import Supervisor
@@ -14,7 +15,7 @@ from producer.local_stack.restart_policy import RestartPolicy
 from shared.errors import StackError
 
 
-def _spec(fields: dict) -> ProcessSpec:
+def _spec(fields: dict[str, Any]) -> ProcessSpec:
     code, ready_file = fields.pop("code"), fields.pop("ready_file", None)
     ready = (lambda _pid: Path(ready_file).exists()) if ready_file else None
     return ProcessSpec(argv=(sys.executable, "-c", code), ready=ready, **fields)

@@ -28,7 +28,7 @@ def free_tcp_port() -> int:
     """A port of the loopback address that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 class ValkeyServer:

@@ -62,14 +62,21 @@ def test_rates_show_three_digits_that_matter(rate, written):
     assert wording.rate_per_second(rate) == written
 
 
-@given(st.text(st.characters(), max_size=400))
-def test_printable_text_is_one_harmless_line(text):
+@given(st.text(st.characters(), max_size=40) | st.characters().map(lambda one: one * 250))
+def test_printable_text_is_one_short_line_that_can_be_encoded(text):
     shown = wording.printable(text)
 
     assert len(shown) <= wording.LONGEST_TEXT
     assert len(shown.splitlines()) <= 1
     shown.encode()
-    assert not set(shown) & set("\x1b\x9b\u202e\u2066\u200b\ufeff\x00\x7f")
+
+
+@pytest.mark.parametrize(
+    "letter",
+    ["\x1b", "\x9b", "\n", "\x00", "\u202e", "\u2066", "\u200b", "\ufeff", "\udcff", "\u2028"],
+)
+def test_what_steers_hides_or_breaks_becomes_a_visible_mark(letter):
+    assert wording.printable(f"a{letter}b") == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_printable_text_keeps_what_is_harmless_and_both_ends_of_what_is_long():
@@ -77,3 +84,4 @@ def test_printable_text_keeps_what_is_harmless_and_both_ends_of_what_is_long():
     shown = wording.printable("s3://start" + "x" * 500 + "end.png")
     assert shown.startswith("s3://start")
     assert shown.endswith("end.png")
+    assert len(shown) < 210

@@ -99,6 +99,7 @@ def test_further_reasons_are_counted_instead_of_listed():
     assert text.count("  reason_") == 5
     assert "and 3 more reasons" in text
     assert "reason_0 " not in text
+    assert text.index("reason_7") < text.index("reason_6") < text.index("reason_3")
 
 
 def test_the_comparison_says_change_interval_p_and_what_was_not_compared():
@@ -127,7 +128,16 @@ def test_hostile_names_cannot_steer_the_terminal():
     names = (hostile, *GARMENTS[1:])
 
     lines = render_text(
-        sample_evaluation(names=names, images=500, source=hostile, failures={hostile: 37})
+        sample_evaluation(
+            names=names,
+            images=500,
+            job_id=hostile,
+            state=hostile,
+            source=hostile,
+            devices=(hostile,),
+            failures={hostile: 37},
+            artifact=replace(EVALUATION.artifact, name=hostile, digest=hostile),
+        )
     )
 
     assert not any(set(line) & {"\x1b", "\x07", "\n"} for line in lines)

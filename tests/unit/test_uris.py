@@ -12,6 +12,7 @@ from shared.errors import BadReference
         ("a.jpg", "/data", "/data/a.jpg"),
         ("./x/../b c.jpg", "/data", "/data/b c.jpg"),
         ("/abs/a.jpg", "/data", "/abs/a.jpg"),
+        ("//abs//a.jpg", "/data", "/abs/a.jpg"),
         ("https://h/a.jpg?sig=1#x", "/data", "https://h/a.jpg?sig=1#x"),
         ("HTTPS://h/a.jpg", "/data", "https://h/a.jpg"),
         ("s3://bucket/odd key?#+.jpg", "/data", "s3://bucket/odd key?#+.jpg"),

@@ -69,9 +69,7 @@ def choose_images(
     found = len(held_out) + len(calibration)
     if found < wanted:
         raise CompileError(_too_few(source, found=found, calibration_count=calibration_count))
-    return CalibrationImages(
-        source=Path(source).name, held_out=held_out, calibration=calibration
-    )
+    return CalibrationImages(source=Path(source).name, held_out=held_out, calibration=calibration)
 
 
 def list_images(source: str) -> list[Path]:

@@ -1,5 +1,7 @@
 """The network with everything a device does for an image: pixels in, probabilities or top-k out."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,12 +51,20 @@ class TopClasses(nn.Module):
 
 
 def expected_probabilities(
-    probabilities: Probabilities, pixels: NDArray[np.uint8]
+    probabilities: Probabilities,
+    pixels: NDArray[np.uint8],
+    *,
+    advance: Callable[[], None] = lambda: None,
 ) -> NDArray[np.float32]:
-    """Run torch eagerly in fp32: what every compiled graph is measured against."""
+    """Run torch eagerly in fp32: what every compiled graph is measured against.
+
+    `advance` is called once an image.
+    """
     parts = []
     with torch.inference_mode():
         for start in range(0, len(pixels), _REFERENCE_BATCH):
             batch = torch.from_numpy(pixels[start : start + _REFERENCE_BATCH])
             parts.append(probabilities(batch).numpy())
+            for _ in batch:
+                advance()
     return np.concatenate(parts).astype(np.float32)

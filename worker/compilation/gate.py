@@ -21,7 +21,7 @@ LEAST_CLEAR_IMAGES = 50
 class Verdict(StrEnum):
     """What the gate says of one of its two questions."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 a verdict, not a password
     FAIL = "FAIL"
     INVALID = "INVALID"
     NOT_APPLICABLE = "NOT APPLICABLE"

@@ -3,8 +3,8 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def convert(probabilities: Probabilities, *, input_size: int) -> Any:
 
 def quantize(
     model: Any,
-    images: list[NDArray[np.uint8]],
+    images: Sequence[NDArray[np.uint8]],
     *,
     advance: Callable[[], None],
 ) -> Any:
@@ -106,8 +106,5 @@ def quiet_toolchain() -> Iterator[None]:
 @contextmanager
 def _no_progress_bars() -> Iterator[None]:
     """NNCF draws rich bars on standard output; ours, on standard error, are enough."""
-    nothing = os.devnull
-    from contextlib import redirect_stdout
-
-    with open(nothing, "w") as sink, redirect_stdout(sink):  # noqa: PTH123
+    with Path(os.devnull).open("w", encoding="utf-8") as sink, redirect_stdout(sink):
         yield

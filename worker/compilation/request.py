@@ -6,6 +6,7 @@ from typing import Literal
 
 from shared.artifact_manifest import ClassName, Precision
 from shared.errors import CompileError
+from shared.imagenet_classes import imagenet_classes
 
 DeviceKind = Literal["cpu", "cuda", "torch-cpu"]
 
@@ -19,7 +20,6 @@ PRECISIONS: dict[str, tuple[str, ...]] = {
 #: The largest batch, unless asked: on processors longer ones gain nothing.
 DEFAULT_BATCH_SIZES = {"cpu": 8, "cuda": 32, "torch-cpu": 8}
 DEFAULT_CALIBRATION_COUNT = 300
-DEFAULT_CLASS_COUNT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class CompileRequest:
     calibration: str | None = None
     calibration_count: int = DEFAULT_CALIBRATION_COUNT
     batch_size: int | None = None
+    ahead_of_time: bool = True
     name: str | None = None
 
     def check(self) -> None:
@@ -71,13 +72,13 @@ class CompileRequest:
 def read_classes(path: Path | None) -> list[ClassName]:
     """Read one class a line in index order: its id, then optionally a tab and its name.
 
-    Without a file there are 1,000 classes named by their index.
+    Without a file they are ImageNet's 1,000.
 
     Raises:
         CompileError: naming the line that is empty or repeats an id.
     """
     if path is None:
-        return [ClassName(id=str(index), name=str(index)) for index in range(DEFAULT_CLASS_COUNT)]
+        return imagenet_classes()
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -35,12 +35,14 @@ class BatchExecutor:
         engines: Sequence[Engine],
         batch_shape: tuple[int, int, int, int],
         topk: int,
+        classes: int,
         depth: int,
     ) -> None:
         """Start the threads; `batch_shape` is the largest batch, (images, S, S, 3)."""
         self._name = name
         self._batch_shape = batch_shape
         self._topk = topk
+        self._classes = classes
         self._depth = depth
         self._idle: SimpleQueue[Engine] = SimpleQueue()
         for engine in engines:
@@ -107,3 +109,6 @@ class BatchExecutor:
         shapes = (result.class_indices.shape, result.probabilities.shape)
         if shapes != (wanted, wanted):
             raise DeviceError(f"{self._name} answered {shapes} where {wanted} was due")
+        indices = result.class_indices
+        if indices.min() < 0 or indices.max() >= self._classes:
+            raise DeviceError(f"{self._name} answered classes beyond the {self._classes} there are")

@@ -3,12 +3,18 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from shared.errors import UsageError
+from shared.settings import Settings
+from worker.artifact import load_artifact
+from worker.devices import open_device
 from worker.devices.base import Device, TopK
 
 #: A shorter measurement proves nothing.
@@ -33,6 +39,7 @@ class BenchmarkReport:
     latency_p90_seconds: float
     latency_p99_seconds: float
     spread: float
+    precision_used: str
     invalid_reasons: tuple[str, ...]
 
     @property
@@ -43,6 +50,39 @@ class BenchmarkReport:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return asdict(self) | {"valid": self.is_valid}
+
+
+def benchmark_artifact(
+    folder: Path,
+    device_name: str,
+    settings: Settings,
+    *,
+    batch_size: int | None = None,
+    seconds: float | None = None,
+    batches: int | None = None,
+    advance: Callable[[], None] = lambda: None,
+) -> BenchmarkReport:
+    """Open a device with an artifact and measure it; see `measure`.
+
+    Raises:
+        UsageError: the artifact or the device is not usable, or the batch is too large for it.
+    """
+    artifact = load_artifact(folder)
+    with closing(open_device(device_name, artifact, settings)) as device:
+        images = device.batch_size if batch_size is None else batch_size
+        if images > device.batch_size:
+            raise UsageError(
+                f"-b {images} is more than this artifact takes: it was compiled for batches of "
+                f"up to {device.batch_size} (compile --batch)"
+            )
+        return measure(
+            device,
+            input_size=artifact.manifest.input_size,
+            batch_size=images,
+            seconds=seconds,
+            batches=batches,
+            advance=advance,
+        )
 
 
 def measure(
@@ -77,11 +117,13 @@ def measure(
     for future in futures:
         future.result()
     device.submit(inputs[0]).result()  # the callbacks of all before it have run by then
-    return summarize(intervals, start=start, batch_size=batch_size)
+    return summarize(
+        intervals, start=start, batch_size=batch_size, precision_used=device.precision_used
+    )
 
 
 def summarize(
-    intervals: list[tuple[float, float]], *, start: float, batch_size: int
+    intervals: list[tuple[float, float]], *, start: float, batch_size: int, precision_used: str
 ) -> BenchmarkReport:
     """Turn (submitted, done) times into a report."""
     ends = np.sort(np.array([end for _, end in intervals])) - start
@@ -106,6 +148,7 @@ def summarize(
         latency_p90_seconds=p90,
         latency_p99_seconds=p99,
         spread=spread,
+        precision_used=precision_used,
         invalid_reasons=tuple(reasons),
     )
 
@@ -120,7 +163,5 @@ def _spread(ends: "np.ndarray[Any, np.dtype[np.float64]]", *, total: float) -> f
     return float((rates.max() - rates.min()) / np.median(rates))
 
 
-def _note_end(
-    intervals: list[tuple[float, float]], submitted: float, _: Future[TopK]
-) -> None:
+def _note_end(intervals: list[tuple[float, float]], submitted: float, _: Future[TopK]) -> None:
     intervals.append((submitted, time.perf_counter()))

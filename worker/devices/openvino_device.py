@@ -38,15 +38,23 @@ _FORMATS = {"f32": "fp32", "f16": "fp16", "i8": "int8", "u8": "int8"}
 class OpenVinoDevice(BatchExecutor):
     """A compiled OpenVINO graph with a fixed number of requests."""
 
-    def __init__(self, *, name: str, compiled: Any, batch_shape: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        compiled: Any,
+        batch_shape: tuple[int, int, int, int],
+        topk: int,
+        classes: int,
+    ) -> None:
         streams = int(compiled.get_property("NUM_STREAMS"))
         requests = max(2, _REQUESTS_PER_STREAM * streams)
-        topk = compiled.output(PROBABILITIES_OUTPUT).get_partial_shape()[1].get_length()
         super().__init__(
             name=name,
             engines=[_Request(compiled) for _ in range(requests)],
             batch_shape=batch_shape,
             topk=topk,
+            classes=classes,
             depth=requests,
         )
         self.name = name
@@ -86,7 +94,11 @@ def open_device(name: DeviceName, artifact: Artifact, settings: Settings) -> Ope
     )
     size = manifest.input_size
     return OpenVinoDevice(
-        name=name.text, compiled=compiled, batch_shape=(manifest.batch_size, size, size, 3)
+        name=name.text,
+        compiled=compiled,
+        batch_shape=(manifest.batch_size, size, size, 3),
+        topk=manifest.topk,
+        classes=len(manifest.classes),
     )
 
 
