@@ -49,7 +49,7 @@ SCHEMA = pa.schema(
 
 def write_parquet(documents: Iterator[dict[str, Any]], stream: BinaryIO) -> None:
     """Write the documents in row groups of bounded size; `extra` is JSON text."""
-    with pq.ParquetWriter(pa.output_stream(_Counted(stream)), SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer:
         group: list[Any] = []
         for batch in _batches(documents):
             group.append(batch)
@@ -84,43 +84,3 @@ def _row(document: dict[str, Any]) -> dict[str, Any]:
 def _unicode(text: str) -> str:
     """Write the undecodable bytes of a file name as escapes: Parquet takes only UTF-8."""
     return text.encode(errors="backslashreplace").decode()
-
-
-class _Counted:
-    """A stream that knows its position by counting, for pipes, which do not; close is a flush."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._position = 0
-
-    def write(self, data: bytes) -> int:
-        """Pass bytes on."""
-        self._stream.write(data)
-        self._position += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        """Say how many bytes were written."""
-        return self._position
-
-    def flush(self) -> None:
-        """Push what is buffered."""
-        self._stream.flush()
-
-    def close(self) -> None:
-        """Leave the stream to its owner."""
-        self.flush()
-
-    def seekable(self) -> bool:
-        """Say that it is only written from front to back."""
-        return False
-
-    def readable(self) -> bool:
-        """Say that it is not for reading."""
-        return False
-
-    def writable(self) -> bool:
-        """Say that it is for writing."""
-        return True

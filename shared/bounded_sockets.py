@@ -95,7 +95,7 @@ def _prepare_read(endpoint: socket.socket) -> Allowance | None:
     if allowance is not None:
         left = allowance.seconds_left()
         if left <= 0:
-            raise FetchTimedOut("the fetch took longer than its limit")
+            raise FetchTimedOut("the fetch took longer than the limit")
         endpoint.settimeout(left)
     return allowance
 

@@ -11,12 +11,18 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 
 from shared.queues import DEAD_LETTER_QUEUE, PRIORITY_STEPS
-
-_TRANSPORT = "shared.transport:Transport"
-
+from shared.transport import Transport
 
 class QuickConnection(Connection):
-    """A connection that looks for a lost server every 0.2 to 2 s; kombu waits 2, 4, 6 .. 30 s."""
+    """A connection that looks for a lost server every 0.2 to 2 s; kombu waits 2, 4, 6 .. 30 s.
+
+    It uses the mended transport whatever the URL's scheme says: kombu lets the scheme override
+    the `broker_transport` setting.
+    """
+
+    def get_transport_cls(self) -> type[Transport]:
+        """Return the mended transport."""
+        return Transport
 
     def ensure_connection(
         self,
@@ -47,7 +53,6 @@ def make_celery_app(redis_url: str) -> Celery:
     """
     app = Celery("nestor", broker=redis_url, amqp=QuickAMQP, set_as_current=False)
     app.conf.update(
-        broker_transport=_TRANSPORT,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={

@@ -62,18 +62,28 @@ def run_stack(
         )
         specs = [server, *stack_specs(addressed, devices=devices, artifacts=artifacts)]
         supervisor = Supervisor(specs, log_dir=settings.data_dir / "logs")
-        background = _Background(work, addressed)
+        _supervise(supervisor, addressed, ready_callback=ready_callback, work=work)
 
-        def when_ready() -> None:
-            write_stack_file(settings.stack_file, _running_stack(addressed))
-            if ready_callback:
-                ready_callback(addressed)
-            background.start()
 
-        try:
-            supervisor.run(when_ready=when_ready, until=background.is_done)
-        finally:
-            remove_stack_file(settings.stack_file)
+def _supervise(
+    supervisor: Supervisor,
+    settings: Settings,
+    *,
+    ready_callback: Callable[[Settings], None] | None,
+    work: Callable[[Settings], None] | None,
+) -> None:
+    background = _Background(work, settings)
+
+    def when_ready() -> None:
+        write_stack_file(settings.stack_file, _running_stack(settings))
+        if ready_callback:
+            ready_callback(settings)
+        background.start()
+
+    try:
+        supervisor.run(when_ready=when_ready, until=background.is_done)
+    finally:
+        remove_stack_file(settings.stack_file)
     background.raise_if_failed()
 
 

@@ -141,7 +141,7 @@ def test_a_server_that_drips_meets_the_wall_clock(
     with pytest.raises(FetchTimedOut):
         read(impatient_downloader, url)
 
-    assert LIMIT_SECONDS * 0.9 <= time.monotonic() - began < LIMIT_SECONDS + 0.5
+    assert LIMIT_SECONDS * 0.9 <= time.monotonic() - began < LIMIT_SECONDS + 2.0
     assert images_over_http.count("a.jpg") == 1
 
 
@@ -179,7 +179,7 @@ def test_redirects_and_retries_share_one_wall_clock(images_over_http: ImageServe
     with pytest.raises((FetchTimedOut, ServerError)):
         read(downloader, images_over_http.url("hop0"))
 
-    assert time.monotonic() - began < LIMIT_SECONDS + 0.5
+    assert time.monotonic() - began < LIMIT_SECONDS + 2.0
     downloader.close()
 
 
@@ -224,4 +224,4 @@ def test_a_host_that_takes_no_connections_is_unavailable(
             with pytest.raises(OriginUnavailable, match="timed out"):
                 read(impatient_downloader, f"http://127.0.0.1:{address[1]}/a.jpg")
 
-    assert 0.5 < time.monotonic() - began < LIMIT_SECONDS + 0.5
+    assert 0.5 < time.monotonic() - began < LIMIT_SECONDS + 2.0

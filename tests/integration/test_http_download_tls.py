@@ -132,4 +132,4 @@ def test_a_server_that_drips_over_tls_meets_the_wall_clock(
     with pytest.raises(FetchTimedOut):
         trusting_downloader.read(url, max_bytes=10**6)
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.0

@@ -66,7 +66,7 @@ def test_trouble_has_its_reason_within_the_limit_and_shows_no_secret(
 
     assert type(caught.value) is error
     assert server.count("bucket/a.jpg") == requests
-    assert time.monotonic() - began < LIMIT_SECONDS + 0.5
+    assert time.monotonic() - began < LIMIT_SECONDS + 2.0
     shown = "".join(traceback.format_exception(caught.value))
     assert S3Server(endpoint_url="").secret_key not in shown
     assert "Signature" not in shown

@@ -9,11 +9,21 @@ import pytest
 from tests.support.source_tree import ROOT
 
 
+BUSY_TEST = """
+import time
+
+def test_slow():
+    began = time.process_time()
+    while time.process_time() - began < 0.3:
+        pass
+"""
+
+
 def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     tests = folder / "tests" / "unit"
     tests.mkdir(parents=True)
     (folder / "pytest.ini").write_text("[pytest]\n")
-    (tests / "test_slow.py").write_text("import time\ndef test_slow():\n    time.sleep(0.3)\n")
+    (tests / "test_slow.py").write_text(BUSY_TEST)
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.time_budget", *options]
     return subprocess.run(
         command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,

@@ -128,7 +128,7 @@ class NestorProcesses:
     def status(self, job: Job) -> dict[str, Any]:
         return read_status(self.store, job.id)
 
-    def wait_for(self, job: Job, *, done: int, seconds: float = 120.0) -> None:
+    def wait_for(self, job: Job, *, done: int, seconds: float = 60.0) -> None:
         """Wait until so many images of the job have rows that the fold has counted."""
         give_up_at = time.monotonic() + seconds
         while True:

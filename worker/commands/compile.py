@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--size",
     "input_size",
-    type=click.IntRange(32, 4096),
+    type=click.IntRange(8, 4096),
     help="Input size; the variant's native one if left out.",
 )
 @click.option("--recipe", default="exact", show_default=True, type=click.Choice(["exact", "fast"]))
@@ -100,8 +100,9 @@ def _lines(artifact: "Artifact") -> list[str]:
         f"artifact    {artifact.folder}",
         f"name        {manifest.name}  {manifest.digest[:12]}",
         f"precision   asked {manifest.precision_asked}, used {manifest.precision_used}",
-        f"drift       {gate['drift']}: {gate['largest_drift']:.3g} "
-        f"(limit {gate['max_drift']:.3g}, {gate['images']} images)",
+        f"drift       {gate['drift']}: at worst {gate['largest_drift']:.3g} "
+        f"(limit {gate['max_drift']:.3g}), median {gate['median_drift']:.3g} "
+        f"(limit {gate['max_median_drift']:.3g}), {gate['images']} images",
         f"accuracy    {gate['accuracy']}: {gate['accuracy_note']}",
         f"speed       {manifest.images_per_second:,.1f} images/s",
     ]

@@ -23,7 +23,6 @@ from worker.devices.benchmark import measure
 from worker.devices.self_test import classify_all, compare
 from worker.progress import ProgressBars
 
-_BENCHMARK_SECONDS = 2.5
 #: A worker's self-test calls an image clear beyond this many times the margin of a flipped one.
 _FLIP_MARGIN_FACTOR = 1.5
 
@@ -98,19 +97,19 @@ def _gate_and_measure(
             gate=gate,
             precision_used=device.precision_used,
             self_test_margin=max(tolerance.margin, flipped * _FLIP_MARGIN_FACTOR),
-            images_per_second=_measure_rate(device, ingredients.recipe.input_size, bars),
+            images_per_second=_measure_rate(device, ingredients, bars),
         )
     finally:
         device.close()
 
 
-def _measure_rate(device: Device, input_size: int, bars: ProgressBars) -> float:
+def _measure_rate(device: Device, ingredients: Ingredients, bars: ProgressBars) -> float:
     with bars.step("speed"):
         report = measure(
             device,
-            input_size=input_size,
+            input_size=ingredients.recipe.input_size,
             batch_size=device.batch_size,
-            seconds=_BENCHMARK_SECONDS,
+            seconds=ingredients.request.benchmark_seconds,
         )
     return round(report.images_per_second, 1)
 

@@ -30,23 +30,27 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """What a precision may cost: any probability's drift, and flips as a share of clear images.
+    """What a precision may cost: drift of probabilities, and flips as a share of clear images.
+
+    `max_drift` is for the worst image, `max_median_drift` for the typical one.
 
     `margin` is what a worker's self-test calls clear: it must hold on other processors too.
     """
 
     max_drift: float
+    max_median_drift: float
     max_flip_share: float
     margin: float
 
 
-#: fp32 differs by the order of additions. fp16 is bfloat16 on processors that lack fp16 (8 bits of
-#: mantissa). int8 may move one unclear image far, so its drift only catches what is broken, and
-#: the share of flips is what judges it.
+#: fp32 differs by the order of additions (measured: 8e-6). fp16 is bfloat16 on processors that
+#: lack fp16: 8 bits of mantissa (measured: 0.024). int8 moves a single unclear image far (measured
+#: on random networks: 0.53 at worst, 0.04 in the median), so the median is what shows a broken
+#: one, and the share of flips is what judges its accuracy.
 TOLERANCES: dict[Precision, Tolerance] = {
-    "fp32": Tolerance(max_drift=0.001, max_flip_share=0.0, margin=0.001),
-    "fp16": Tolerance(max_drift=0.1, max_flip_share=0.02, margin=0.02),
-    "int8": Tolerance(max_drift=0.5, max_flip_share=0.05, margin=0.02),
+    "fp32": Tolerance(max_drift=0.001, max_median_drift=0.0001, max_flip_share=0.0, margin=0.001),
+    "fp16": Tolerance(max_drift=0.1, max_median_drift=0.02, max_flip_share=0.02, margin=0.02),
+    "int8": Tolerance(max_drift=0.75, max_median_drift=0.1, max_flip_share=0.05, margin=0.02),
 }
 
 
@@ -58,6 +62,8 @@ class GateReport:
     drift: Verdict
     largest_drift: float
     max_drift: float
+    median_drift: float
+    max_median_drift: float
     accuracy: Verdict
     accuracy_note: str
     clear_images: int
@@ -89,12 +95,17 @@ def judge(
         has_calibration_source=has_calibration_source,
         random_weights=random_weights,
     )
-    within = comparison.largest_drift <= tolerance.max_drift
+    within = (
+        comparison.largest_drift <= tolerance.max_drift
+        and comparison.median_drift <= tolerance.max_median_drift
+    )
     return GateReport(
         images=comparison.images,
         drift=Verdict.PASS if within else Verdict.FAIL,
         largest_drift=comparison.largest_drift,
         max_drift=tolerance.max_drift,
+        median_drift=comparison.median_drift,
+        max_median_drift=tolerance.max_median_drift,
         accuracy=accuracy,
         accuracy_note=note,
         clear_images=comparison.compared,
@@ -114,7 +125,9 @@ def require_pass(report: GateReport) -> None:
     reasons = []
     if report.drift is Verdict.FAIL:
         reasons.append(
-            f"a probability drifts by {report.largest_drift:.4g} (limit {report.max_drift:.4g})"
+            f"probabilities drift by {report.largest_drift:.4g} at worst (limit "
+            f"{report.max_drift:.4g}) and {report.median_drift:.4g} in the median (limit "
+            f"{report.max_median_drift:.4g})"
         )
     if report.accuracy in {Verdict.FAIL, Verdict.INVALID}:
         reasons.append(f"accuracy {report.accuracy}: {report.accuracy_note}")

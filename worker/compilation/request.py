@@ -20,6 +20,8 @@ PRECISIONS: dict[str, tuple[str, ...]] = {
 #: The largest batch, unless asked: on processors longer ones gain nothing.
 DEFAULT_BATCH_SIZES = {"cpu": 8, "cuda": 32, "torch-cpu": 8}
 DEFAULT_CALIBRATION_COUNT = 300
+#: How long the finished graph is measured for the manifest's rate.
+DEFAULT_BENCHMARK_SECONDS = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class CompileRequest:
     calibration_count: int = DEFAULT_CALIBRATION_COUNT
     batch_size: int | None = None
     ahead_of_time: bool = True
+    benchmark_seconds: float = DEFAULT_BENCHMARK_SECONDS
     name: str | None = None
 
     def check(self) -> None:

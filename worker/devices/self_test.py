@@ -20,12 +20,14 @@ from worker.preprocessing.recipes import Recipe
 class Comparison:
     """A device's answers beside the expected probabilities.
 
-    `largest_drift` is of any probability; `compared` counts the images whose expected margin
+    `largest_drift` is of any probability, `median_drift` the median over images of the largest one
+    of each; `compared` counts the images whose expected margin
     between the two best classes exceeds the asked one, `flips` those of them with another top-1.
     """
 
     images: int
     largest_drift: float
+    median_drift: float
     compared: int
     flips: int
     largest_flipped_margin: float
@@ -95,12 +97,14 @@ def concatenate(parts: Sequence[TopK]) -> TopK:
 
 def compare(answers: TopK, expected: NDArray[np.float32], *, margin: float) -> Comparison:
     """Measure answers against expected probabilities, float32 (images, classes)."""
+    drifts = _largest_drifts(answers, expected)
     margins = margins_of(expected)
     clear = margins > margin
     flipped = clear & (answers.class_indices[:, 0] != expected.argmax(axis=1))
     return Comparison(
         images=len(expected),
-        largest_drift=_largest_drift(answers, expected),
+        largest_drift=float(drifts.max()),
+        median_drift=float(np.median(drifts)),
         compared=int(clear.sum()),
         flips=int(flipped.sum()),
         largest_flipped_margin=float(margins[flipped].max(initial=0.0)),
@@ -121,8 +125,8 @@ def digest_of_pixels(pixels: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
-def _largest_drift(answers: TopK, expected: NDArray[np.float32]) -> float:
-    """Return the largest difference, NaN counted as 1; it covers classes left out of the top-k.
+def _largest_drifts(answers: TopK, expected: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return each image's largest difference, NaN as 1; classes left out of the top-k count too.
 
     A class that is not among an image's answers has at most the probability of the last answer.
     """
@@ -132,7 +136,8 @@ def _largest_drift(answers: TopK, expected: NDArray[np.float32]) -> float:
     np.put_along_axis(left_out, answers.class_indices.astype(np.intp), 0.0, axis=1)
     missed_drift = left_out - answers.probabilities[:, -1:]
     drift = np.concatenate([returned_drift, missed_drift], axis=1)
-    return float(np.nan_to_num(drift, nan=1.0).max(initial=0.0))
+    largest: NDArray[np.float32] = np.nan_to_num(drift, nan=1.0).max(axis=1)
+    return largest
 
 
 def _judge(comparison: Comparison, artifact: Artifact) -> None:

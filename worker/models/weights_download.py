@@ -1,12 +1,13 @@
 """Published weights, downloaded into a cache: whole and verified, or not there at all."""
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -42,11 +43,10 @@ def cached_weights(
     target = cache_dir / published.file_name
     if target.exists():
         return target
-    addresses = [
-        f"{base.rstrip('/')}/{published.file_name}" for base in base_urls or published.base_urls
-    ]
+    if base_urls is not None:
+        published = dataclasses.replace(published, base_urls=base_urls)
     failures = []
-    for address in addresses:
+    for address in published.urls:
         try:
             _download(address, target, sha256_prefix=published.sha256_prefix, progress=progress)
         except HTTPError as error:
@@ -83,17 +83,17 @@ def _download(address: str, target: Path, *, sha256_prefix: str, progress: Progr
 
 
 @contextlib.contextmanager
-def _temporary_file(target: Path) -> Iterator[BinaryIO]:
+def _temporary_file(target: Path) -> Iterator[IO[bytes]]:
     with tempfile.NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name}.", suffix=".part", delete=False
     ) as file:
         try:
-            yield file.file
+            yield file
         finally:
             Path(file.name).unlink(missing_ok=True)
 
 
-def _receive(address: str, file: BinaryIO, *, progress: Progress | None) -> str:
+def _receive(address: str, file: IO[bytes], *, progress: Progress | None) -> str:
     digest = hashlib.sha256()
     received = 0
     with urllib3.PoolManager() as pool:
