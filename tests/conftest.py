@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.support.fixtures_storage",
     "tests.support.fixtures_store",
     "tests.support.fixtures_system",
+    "tests.support.fixtures_torch",
     "tests.support.isolation",
     "tests.support.time_budget",
 ]

@@ -7,6 +7,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+#: Where no terminal says how wide it is, nothing is cut.
+PIPE_WIDTH = 240
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object as the last line."
 )
@@ -17,7 +20,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(table)
 
 
 def number(value: float | None) -> str:

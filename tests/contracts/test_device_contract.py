@@ -25,16 +25,16 @@ def device_name(request):
 def artifact(device_name, request):
     fixtures = {
         "simulated:0": "simulated_artifact",
-        "cpu:0": "twin_artifact",
-        "torch-cpu": "twin_torch_artifact",
+        "cpu:0": "tying_artifact",
+        "torch-cpu": "tying_torch_artifact",
     }
     if device_name in fixtures:
         return request.getfixturevalue(fixtures[device_name])
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device on this machine")
-    folder = request.getfixturevalue("tmp_path_factory").mktemp("cuda") / "twins_cuda"
-    weights = str(request.getfixturevalue("twin_weights"))
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("cuda") / "ties_cuda"
+    weights = str(request.getfixturevalue("tying_weights"))
     return compile_tiny(folder, weights=weights, device_kind="cuda", batch_size=8)
 
 
@@ -50,6 +50,13 @@ def size(artifact):
     return artifact.manifest.input_size
 
 
+def by_class(best):
+    """Probabilities in order of the class: ten classes, all of them answered."""
+    probabilities = np.empty_like(best.probabilities)
+    np.put_along_axis(probabilities, best.class_indices.astype(np.intp), best.probabilities, axis=1)
+    return probabilities
+
+
 def test_every_batch_length_up_to_the_largest_gets_as_many_answers(device, size):
     for length in range(1, device.batch_size + 1):
         best = device.submit(noise(length, size)).result()
@@ -62,21 +69,20 @@ def test_every_batch_length_up_to_the_largest_gets_as_many_answers(device, size)
 def test_answers_are_in_the_order_of_the_batch(device, size):
     batch = noise(device.batch_size, size)
 
-    forwards = device.submit(batch).result()
-    backwards = device.submit(np.ascontiguousarray(batch[::-1])).result()
+    forwards = by_class(device.submit(batch).result())
+    backwards = by_class(device.submit(np.ascontiguousarray(batch[::-1])).result())
 
-    assert np.array_equal(forwards.class_indices, backwards.class_indices[::-1])
-    assert np.allclose(forwards.probabilities, backwards.probabilities[::-1], atol=1e-5)
-    assert len({tuple(row) for row in forwards.probabilities.round(6)}) == device.batch_size
+    assert np.allclose(forwards, backwards[::-1], atol=1e-5)
+    assert len({tuple(row) for row in forwards.round(4)}) == device.batch_size
 
 
 def test_an_image_gets_the_same_answer_in_any_batch(device, size):
     batch = noise(device.batch_size, size)
 
-    together = device.submit(batch).result()
-    alone = [device.submit(batch[n : n + 1].copy()).result() for n in range(len(batch))]
+    together = by_class(device.submit(batch).result())
+    alone = [by_class(device.submit(batch[n : n + 1].copy()).result()) for n in range(len(batch))]
 
-    assert np.array_equal(together.class_indices, np.concatenate([a.class_indices for a in alone]))
+    assert np.allclose(together, np.concatenate(alone), atol=1e-5)
 
 
 def test_answers_are_sorted_distinct_and_sum_to_at_most_one(device, size):
@@ -96,17 +102,17 @@ def test_equal_probabilities_come_in_order_of_their_index(device, device_name, s
     best = device.submit(batch).result()
 
     ties = best.probabilities[:, :-1] == best.probabilities[:, 1:]
-    assert ties.sum() >= 5 * len(batch)
+    assert ties.sum() >= 4 * len(batch)
     assert (np.diff(best.class_indices, axis=1)[ties] > 0).all()
 
 
 def test_a_batch_that_is_not_contiguous_is_read_rightly(device, size):
     wide = noise(device.batch_size * 2, size)
 
-    strided = device.submit(wide[::2]).result()
-    copied = device.submit(wide[::2].copy()).result()
+    strided = by_class(device.submit(wide[::2]).result())
+    copied = by_class(device.submit(wide[::2].copy()).result())
 
-    assert np.array_equal(strided.class_indices, copied.class_indices)
+    assert np.allclose(strided, copied, atol=1e-5)
 
 
 def test_the_self_test_passes_and_says_how_close_it_was(device, artifact, size):
@@ -127,13 +133,13 @@ def test_at_least_two_batches_may_be_in_flight(device, size):
 
 def test_many_threads_may_submit_at_once_and_each_gets_its_own_answer(device, size):
     batches = [noise(1 + n % device.batch_size, size, seed=n) for n in range(24)]
-    alone = [device.submit(batch).result() for batch in batches]
+    alone = [by_class(device.submit(batch).result()) for batch in batches]
 
     with ThreadPoolExecutor(6) as threads:
-        together = list(threads.map(lambda batch: device.submit(batch).result(), batches))
+        together = list(threads.map(lambda batch: by_class(device.submit(batch).result()), batches))
 
     for one, other in zip(alone, together, strict=True):
-        assert np.array_equal(one.class_indices, other.class_indices)
+        assert np.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize(

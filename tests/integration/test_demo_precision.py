@@ -56,7 +56,10 @@ def test_int8_stays_within_three_tenths_of_a_point_of_eager_fp32(
     assert abs(top1 - (eager.argmax(1) == test_images.labels).mean()) <= 0.003
 
 
-def test_compiled_fp32_agrees_with_eager_wherever_eager_has_a_margin(eager, pixels, tmp_path):
+def test_compiled_fp32_agrees_with_eager_wherever_eager_has_a_margin(
+    eager, pixels, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NESTOR_DATA_DIR", str(tmp_path / "data"))
     artifact = compile_artifact(
         demo_checkpoint(), data_folder=require_fashion_mnist(), scratch=tmp_path, precision="fp32"
     )

@@ -145,6 +145,21 @@ def test_a_server_that_drips_meets_the_wall_clock(
     assert images_over_http.count("a.jpg") == 1
 
 
+def test_the_wall_clock_goes_on_between_reads(images_over_http: ImageServer) -> None:
+    slow_head_then_nothing = Answer(
+        body=b"xx", seconds_per_head_byte=0.9 / 38, seconds_per_body_byte=60.0
+    )
+    url = images_over_http.answer("a.jpg", slow_head_then_nothing)
+    downloader = HttpDownloader(Settings(fetch_timeout_seconds=1.2))
+    began = time.monotonic()
+
+    with pytest.raises(FetchTimedOut):
+        read(downloader, url)
+
+    assert time.monotonic() - began < 1.8  # one more whole time-out would make it 2.1
+    downloader.close()
+
+
 def test_attempts_have_growing_pauses_between_them(
     patient_downloader: HttpDownloader, images_over_http: ImageServer
 ) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.source_tree import ROOT
 
-
 BUSY_TEST = """
 import time
 

@@ -8,7 +8,7 @@ from tests.support.artifacts import (
     compile_tiny,
     write_pictures,
     write_simulated_artifact,
-    write_twin_weights,
+    write_tying_weights,
 )
 from worker.artifact import Artifact
 
@@ -57,20 +57,20 @@ def simulated_artifact(artifacts_folder: Path) -> Artifact:
 
 
 @pytest.fixture(scope="session")
-def twin_weights(artifacts_folder: Path) -> Path:
-    """A state dict whose classes c and c + 5 tie on every image."""
-    return write_twin_weights(artifacts_folder / "twins.pth")
+def tying_weights(artifacts_folder: Path) -> Path:
+    """A state dict whose even classes tie on every image, at 0."""
+    return write_tying_weights(artifacts_folder / "ties.pth")
 
 
 @pytest.fixture(scope="session")
-def twin_artifact(artifacts_folder: Path, twin_weights: Path) -> Artifact:
+def tying_artifact(artifacts_folder: Path, tying_weights: Path) -> Artifact:
     """The tying network on OpenVINO in fp32."""
-    return compile_tiny(artifacts_folder / "twins_cpu", weights=str(twin_weights))
+    return compile_tiny(artifacts_folder / "ties_cpu", weights=str(tying_weights))
 
 
 @pytest.fixture(scope="session")
-def twin_torch_artifact(artifacts_folder: Path, twin_weights: Path) -> Artifact:
+def tying_torch_artifact(artifacts_folder: Path, tying_weights: Path) -> Artifact:
     """The tying network for torch-cpu."""
     return compile_tiny(
-        artifacts_folder / "twins_torch", weights=str(twin_weights), device_kind="torch-cpu"
+        artifacts_folder / "ties_torch", weights=str(tying_weights), device_kind="torch-cpu"
     )

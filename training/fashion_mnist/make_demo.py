@@ -59,7 +59,7 @@ def compile_artifact(
 ) -> Path:
     """Compile the checkpoint as a user would, calibrated on training images; return the folder."""
     train = read_garments("train", data_folder)
-    calibration, classes = scratch / "calibration", scratch / "classes.tsv"
+    calibration, classes = scratch / "fashion_mnist_train", scratch / "classes.tsv"
     artifact = scratch / demo.ARTIFACT_NAME
     write_tree(train, first_of_each_class(train.labels, CALIBRATION_IMAGES_A_CLASS), calibration)
     write_class_file(classes)
@@ -70,6 +70,7 @@ def compile_artifact(
         "--classes": classes,
         "--size": INPUT_SIZE,
         "--calibration": calibration,
+        "--name": demo.ARTIFACT_NAME,
         "-o": artifact,
     }
     words = [str(word) for option in options.items() for word in option]

@@ -62,7 +62,9 @@ def describe(variant: str, input_size: int | None = None) -> Description:
     except ModuleNotFoundError as error:
         raise MissingExtra(extra="compile", purpose="counting a network") from error
     complexity = count(variant, classes=_CLASSES, input_size=size)
-    native = count(variant, classes=_CLASSES, input_size=known.native_input_size)
+    native = complexity
+    if size != known.native_input_size:
+        native = count(variant, classes=_CLASSES, input_size=known.native_input_size)
     weights, accuracy = known.weights, known.accuracy
     return Description(
         variant=variant,

@@ -6,6 +6,7 @@ Nothing in the file is ever executed: torch reads it with `weights_only`.
 import hashlib
 import pickle
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -76,7 +77,8 @@ def _parse(path: Path, file: BinaryIO) -> object:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load(file.read())
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of odd pickles, which fail by themselves
+            return torch.load(file, map_location="cpu", weights_only=True)
     except _BROKEN_FILE_ERRORS as error:
         raise WeightsError(
             f"{path} cannot be read as weights: it is damaged, or holds more than tensors;"
