@@ -6,7 +6,6 @@ this thread cannot run for long (a library that hangs while it holds the interpr
 
 import faulthandler
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +21,8 @@ _log = get_log(__name__)
 
 #: Exit code of a worker that made no progress: its supervisor starts a fresh one.
 EXIT_STALLED = 75
+#: Celery may replace sys.stderr; the descriptor stays.
+STANDARD_ERROR = 2
 
 
 class Heartbeat:
@@ -66,11 +67,11 @@ class Heartbeat:
     def _beat_until_stopped(self) -> None:
         while not self._stopping.wait(self._settings.lease_seconds / 3):
             faulthandler.dump_traceback_later(
-                self._settings.stall_seconds, exit=True, file=sys.__stderr__
+                self._settings.stall_seconds, exit=True, file=STANDARD_ERROR
             )
             if self._is_stalled():
                 _log.error("worker_stalled", seconds=self._settings.stall_seconds)
-                faulthandler.dump_traceback(file=sys.__stderr__)
+                faulthandler.dump_traceback(file=STANDARD_ERROR)
                 os._exit(EXIT_STALLED)  # threads that hang cannot be ended in any other way
             self._beat()
 

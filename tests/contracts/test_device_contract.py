@@ -181,7 +181,7 @@ def test_an_error_of_the_library_arrives_in_the_future_and_the_device_goes_on(
     device, size, monkeypatch
 ):
     broken = np.zeros((1, size + 1, size, 3), dtype=np.uint8)
-    monkeypatch.setattr(device, "_check_batch", lambda batch: None)
+    monkeypatch.setattr(device, "_check_batch", lambda _: None)
 
     future = device.submit(broken) if device.name == "cpu:0" else device.submit(broken[..., :2])
 

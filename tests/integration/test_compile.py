@@ -7,10 +7,8 @@ import torch
 from shared.errors import ArtifactError, CompileError, UsageError
 from tests.support.artifacts import compile_tiny, settings_in, write_classes, write_pictures
 from worker.artifact import load_artifact
-from worker.compilation import gate
 from worker.compilation.calibration_images import choose_images, list_images
 from worker.compilation.classifier import Probabilities, expected_probabilities
-from worker.compilation.gate import Tolerance
 from worker.compilation.request import read_classes
 from worker.devices import open_device
 from worker.devices.self_test import classify_all, margins_of, run_self_test
@@ -127,16 +125,6 @@ def test_fp16_is_compiled_and_reports_a_half_precision_or_says_fp32(
     assert weights < 3 * parameters
 
 
-def test_a_graph_over_tolerance_leaves_nothing(tmp_path, monkeypatch):
-    strict = Tolerance(max_drift=0.0, max_median_drift=0.0, max_flip_share=0.0, margin=0.001)
-    monkeypatch.setitem(gate.TOLERANCES, "fp32", strict)
-
-    with pytest.raises(CompileError, match="misses the gate, nothing was kept"):
-        compile_tiny(tmp_path / "out" / "bad")
-
-    assert not [path for path in (tmp_path / "out").iterdir() if "bad" in path.name]
-
-
 def test_a_graph_that_answers_otherwise_is_caught_by_the_gate(tmp_path, monkeypatch):
     from worker.compilation import openvino_graph
 
@@ -149,7 +137,7 @@ def test_a_graph_that_answers_otherwise_is_caught_by_the_gate(tmp_path, monkeypa
 
     monkeypatch.setattr(openvino_graph, "convert", convert_something_else)
 
-    with pytest.raises(CompileError, match="misses the gate"):
+    with pytest.raises(CompileError, match="misses the gate, nothing was kept"):
         compile_tiny(tmp_path / "out" / "bad")
 
     assert not [path for path in (tmp_path / "out").iterdir() if "bad" in path.name]
@@ -158,10 +146,10 @@ def test_a_graph_that_answers_otherwise_is_caught_by_the_gate(tmp_path, monkeypa
 def test_a_network_that_gives_no_numbers_is_refused(tmp_path):
     network = build_random("resnest_tiny", classes=10, seed=0)
     with torch.no_grad():
-        network.fc.bias[3] = float("nan")
+        network.fc.weight[3] = 3e38
     torch.save(network.state_dict(), tmp_path / "nan.pth")
 
-    with pytest.raises(CompileError, match="not finite: check --weights"):
+    with pytest.raises(CompileError, match="not finite: check"):
         compile_tiny(tmp_path / "nan", weights=str(tmp_path / "nan.pth"))
 
 
@@ -216,7 +204,7 @@ def test_a_destination_that_is_taken_is_refused_before_any_work(tiny_artifact):
 def test_too_few_images_are_counted_and_the_way_out_is_named(picture_folder):
     recipe = open_recipe("exact", 64)
 
-    with pytest.raises(CompileError, match="has 104 images.* pass --calibration-count 40 or"):
+    with pytest.raises(CompileError, match=r"has 104 images.* pass --calibration-count 40 or"):
         choose_images(str(picture_folder), recipe, calibration_count=300, advance=lambda: None)
 
 

@@ -62,5 +62,5 @@ def test_slots_share_all_cores_and_each_has_at_least_one(slots, cores, threads):
 
 
 def test_a_slot_beyond_the_last_is_refused_with_the_setting_to_change():
-    with pytest.raises(UsageError, match="no device cpu:2.*NESTOR_CPU_SLOTS"):
+    with pytest.raises(UsageError, match=r"no device cpu:2.*NESTOR_CPU_SLOTS"):
         slot_threads(2, slots=2, cores=8)

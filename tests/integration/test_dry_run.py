@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -122,7 +121,7 @@ def test_progress_is_told_after_each_page_and_nothing_is_left_behind(tmp_path: P
     report_of(LIST, tmp_path, progress=heard.append)
 
     assert heard == [2, 4, 6, 8]
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_different_places_are_bounded_but_all_counted(tmp_path: Path):

@@ -12,7 +12,7 @@ import pytest
 
 from shared.errors import SourceChanged, SourceError, SourceUnavailable
 from tests.support.local_sources import opened, write_list
-from tests.support.source_reading import items_of
+from tests.support.source_reading import assert_resumes_everywhere, items_of
 
 SUFFIXES = [".txt", ".csv", ".tsv", ".jsonl", ".parquet"]
 
@@ -143,6 +143,19 @@ def test_a_parquet_list_carries_what_json_can_hold_and_leaves_bytes_out(tmp_path
         "box": {"left": 1, "score": None},
     }
     json.dumps(item.extra, allow_nan=False)
+
+
+def test_a_row_group_of_many_batches_is_resumed_at_its_row(tmp_path: Path):
+    names = [f"{number}.jpg" for number in range(4500)]
+    pq.write_table(pa.table({"path": names}), tmp_path / "list.parquet", row_group_size=3200)
+
+    pages = assert_resumes_everywhere(
+        opened(tmp_path / "list.parquet", tmp_path / "spool", page_items=1300)
+    )
+
+    items = [item for page in pages for item in page.items]
+    assert [item.uri for item in items] == [f"{tmp_path}/{name}" for name in names]
+    assert [item.line for item in items] == list(range(1, 4501))
 
 
 def test_parquet_rows_that_are_no_references_are_problems_with_their_numbers(tmp_path: Path):

@@ -125,7 +125,7 @@ def test_a_server_that_is_down_may_come_back(images_over_http: ImageServer, tmp_
         items_of(source_at(url, tmp_path, settings))
 
     images_over_http.close()
-    with pytest.raises(SourceUnavailable, match="cannot be read: .*connect"):
+    with pytest.raises(SourceUnavailable, match=r"cannot be read: .*connect"):
         items_of(source_at(url, tmp_path, settings))
 
 

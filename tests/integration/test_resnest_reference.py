@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import resnest.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from worker.models.complexity import count
 from worker.models.resnest import build
@@ -79,7 +79,7 @@ def settle_statistics(network, images):
 
 
 def stages_and_logits(network, images):
-    maps = {}
+    maps: dict[str, Tensor] = {}
     for name in STAGES:
         network.get_submodule(name).register_forward_hook(
             lambda _module, _inputs, output, name=name: maps.__setitem__(name, output.clone())

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.sources.base import SourceItem
@@ -53,6 +53,7 @@ def test_imagenet_has_its_thousand_classes_in_order():
     assert classes[639] == ClassName(id="n03710721", name="maillot, tank suit")
 
 
+@settings(max_examples=60, deadline=None)
 @given(index=st.integers(0, 999))
 def test_every_imagenet_class_is_found_by_its_id_and_its_index(index: int):
     table = ClassTable(imagenet_classes())

@@ -3,7 +3,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.sources.options import MAX_LINE_BYTES, SourceOptions
@@ -27,6 +27,7 @@ NAMES = st.text(
 FIELDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     lines=st.lists(st.one_of(NAMES, st.sampled_from(["", "  ", "# no image", "gs://b/k"]))),
     end=LINE_ENDS,
@@ -59,6 +60,7 @@ def test_a_text_list_gives_each_line_once_from_every_cursor(
     assert all(len(page.items) <= options.page_items for page in pages)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(st.tuples(NAMES, FIELDS, FIELDS), min_size=1),
     kind=st.sampled_from(["csv", "tsv"]),
@@ -86,6 +88,7 @@ def test_a_table_gives_back_what_the_standard_library_wrote_from_every_cursor(
     ]
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
         st.one_of(
@@ -116,6 +119,7 @@ def test_json_lines_give_each_object_or_its_problem_from_every_cursor(
             assert items[number].problem is not None
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     content=st.binary(max_size=300),
     kind=st.sampled_from(["txt", "csv", "tsv", "jsonl"]),
@@ -225,7 +229,8 @@ def test_a_json_line_without_the_label_column_has_no_label_of_another_column():
 
     items = items_of(source_of(content, "jsonl", options=options))
 
-    assert [item.label for item in items] == ["dog", None]
+    assert [(item.uri, item.label) for item in items] == [("/base/a", "dog"), ("/base/b", None)]
+    assert [item.problem for item in items] == [None, None]
 
 
 def test_labels_and_ids_of_json_numbers_are_text():

@@ -91,10 +91,16 @@ def test_the_attention_narrows_to_half_its_channels_but_never_below_32(channels,
     assert SplitAttentionConv(channels).fc1.out_channels == inter
 
 
-def test_undecided_attention_gives_the_mean_of_the_splits():
+def attention_of(scores):
+    """Split attention over 8 channels that gives these scores whatever it sees."""
     attention = SplitAttentionConv(8).eval()
     nn.init.zeros_(attention.fc2.weight)
-    nn.init.zeros_(attention.fc2.bias)
+    attention.fc2.bias = nn.Parameter(scores)
+    return attention
+
+
+def test_undecided_attention_gives_the_mean_of_the_splits():
+    attention = attention_of(torch.zeros(16))
     pixels = torch.randn(2, 8, 5, 5)
 
     first, second = attention.relu(attention.bn0(attention.conv(pixels))).chunk(2, dim=1)
@@ -104,10 +110,9 @@ def test_undecided_attention_gives_the_mean_of_the_splits():
 
 @pytest.mark.parametrize("chosen", [0, 1])
 def test_decided_attention_gives_one_split_for_each_channel(chosen):
-    attention = SplitAttentionConv(8).eval()
-    nn.init.zeros_(attention.fc2.weight)
-    nn.init.zeros_(attention.fc2.bias)
-    attention.fc2.bias[chosen * 8 : chosen * 8 + 8] = 200.0
+    favour = torch.zeros(16)
+    favour[chosen * 8 : chosen * 8 + 8] = 200.0
+    attention = attention_of(favour)
     pixels = torch.randn(2, 8, 5, 5)
 
     splits = attention.relu(attention.bn0(attention.conv(pixels))).chunk(2, dim=1)

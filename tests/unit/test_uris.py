@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.sources.uris import MAX_URI_BYTES, absolute_uri
@@ -49,6 +49,7 @@ def test_what_cannot_be_a_reference_says_why(text: str, base: str, reason: str):
         absolute_uri(text, base=base)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1), st.sampled_from(["/data", "https://h/x/l.csv", "s3://b/x/l.csv"]))
 def test_any_text_is_made_absolute_or_refused(text: str, base: str):
     try:

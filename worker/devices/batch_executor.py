@@ -18,8 +18,9 @@ from worker.devices.base import TopK
 #: Runs one batch; it may raise what its library raises.
 Engine = Callable[[NDArray[np.uint8]], TopK]
 
-#: What libraries raise for a failing device: torch and OpenVINO use RuntimeError and subclasses.
-_LIBRARY_ERRORS = (RuntimeError, ValueError, TypeError, OSError, MemoryError)
+#: What libraries raise for a failing device: OpenVINO and torch use RuntimeError and subclasses, a
+#: graph exported by torch asserts its guards.
+_LIBRARY_ERRORS = (RuntimeError, AssertionError, ValueError, TypeError, OSError, MemoryError)
 
 
 class BatchExecutor:

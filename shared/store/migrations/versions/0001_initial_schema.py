@@ -1,5 +1,7 @@
 """Initial schema."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -7,8 +9,35 @@ revision = "0001"
 down_revision = None
 
 
+_COUNTERS = ("predicted", "failed", "labelled", "scored", "top1_correct", "top5_correct")
+
+
 def upgrade() -> None:
     """Apply."""
+    _create_artifacts()
+    _create_leader_leases()
+    _create_predictions()
+    _create_workers()
+    _create_jobs()
+    _create_worker_artifacts()
+    _create_chunks()
+    _index_chunks()
+    _create_evaluations()
+
+
+def downgrade() -> None:
+    """Take back."""
+    op.drop_table("evaluations")
+    op.drop_table("chunks")
+    op.drop_table("worker_artifacts")
+    op.drop_table("jobs")
+    op.drop_table("workers")
+    op.drop_table("predictions")
+    op.drop_table("leader_leases")
+    op.drop_table("artifacts")
+
+
+def _create_artifacts() -> None:
     op.create_table(
         "artifacts",
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -20,6 +49,8 @@ def upgrade() -> None:
     with op.batch_alter_table("artifacts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_artifacts_name"), ["name"], unique=False)
 
+
+def _create_leader_leases() -> None:
     op.create_table(
         "leader_leases",
         sa.Column("name", sa.String(length=32), nullable=False),
@@ -27,6 +58,9 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leader_leases")),
     )
+
+
+def _create_predictions() -> None:
     op.create_table(
         "predictions",
         sa.Column(
@@ -55,6 +89,9 @@ def upgrade() -> None:
         postgresql_partition_by="LIST (job_key)",
         sqlite_with_rowid=False,
     )
+
+
+def _create_workers() -> None:
     op.create_table(
         "workers",
         sa.Column("key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -68,6 +105,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_workers")),
         sqlite_autoincrement=True,
     )
+
+
+def _create_jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -76,31 +116,20 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("source_options", sa.JSON(), nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
-        sa.Column("topk", sa.Integer(), nullable=False),
-        sa.Column("chunk_size", sa.Integer(), nullable=False),
-        sa.Column("priority", sa.Integer(), nullable=False),
+        *_columns(sa.Integer(), "topk", "chunk_size", "priority", nullable=False),
         sa.Column("max_failure_rate", sa.Double(), nullable=False),
         sa.Column("deadline_at", sa.Double(), nullable=True),
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("state_times", sa.JSON(), nullable=False),
         sa.Column("ending", sa.String(length=24), nullable=True),
-        sa.Column("stalled_reason", sa.Text(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("cursor", sa.Text(), nullable=True),
+        *_columns(sa.Text(), "stalled_reason", "error", "cursor", nullable=True),
         sa.Column("cursor_version", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_index", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("listing_done", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("unresolved_labels", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("first_claimed_at", sa.Double(), nullable=True),
-        sa.Column("last_done_at", sa.Double(), nullable=True),
-        sa.Column("finished_at", sa.Double(), nullable=True),
-        sa.Column("predicted", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("labelled", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("scored", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("top1_correct", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("top5_correct", sa.BigInteger(), server_default="0", nullable=False),
+        *_columns(sa.Double(), "first_claimed_at", "last_done_at", "finished_at", nullable=True),
+        *_columns(sa.BigInteger(), *_COUNTERS, server_default="0", nullable=False),
         sa.Column("failures", sa.JSON(), nullable=False),
         sa.Column("stage_seconds", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -115,6 +144,8 @@ def upgrade() -> None:
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_jobs_state"), ["state"], unique=False)
 
+
+def _create_worker_artifacts() -> None:
     op.create_table(
         "worker_artifacts",
         sa.Column(
@@ -130,6 +161,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("worker_key", "artifact_digest", name=op.f("pk_worker_artifacts")),
     )
+
+
+def _create_chunks() -> None:
     op.create_table(
         "chunks",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -147,12 +181,7 @@ def upgrade() -> None:
         sa.Column("claimed_at", sa.Double(), nullable=True),
         sa.Column("done_at", sa.Double(), nullable=True),
         sa.Column("worker_key", sa.BigInteger(), nullable=True),
-        sa.Column("predicted", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("labelled", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("scored", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("top1_correct", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("top5_correct", sa.BigInteger(), server_default="0", nullable=False),
+        *_columns(sa.BigInteger(), *_COUNTERS, server_default="0", nullable=False),
         sa.Column("failures", sa.JSON(), nullable=True),
         sa.Column("stage_seconds", sa.JSON(), nullable=True),
         sa.Column("folded", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
@@ -163,6 +192,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("job_key", "first_index", "generation", name=op.f("uq_chunks_job_key")),
         sqlite_autoincrement=True,
     )
+
+
+def _index_chunks() -> None:
     with op.batch_alter_table("chunks", schema=None) as batch_op:
         batch_op.create_index(
             "ix_chunks_pending",
@@ -179,6 +211,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'done' AND NOT folded"),
         )
 
+
+def _create_evaluations() -> None:
     op.create_table(
         "evaluations",
         sa.Column("job_key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -191,31 +225,5 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
-    """Take back."""
-    op.drop_table("evaluations")
-    with op.batch_alter_table("chunks", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_chunks_unfolded",
-            sqlite_where=sa.text("state = 'done' AND NOT folded"),
-            postgresql_where=sa.text("state = 'done' AND NOT folded"),
-        )
-        batch_op.drop_index(
-            "ix_chunks_pending",
-            sqlite_where=sa.text("state = 'pending'"),
-            postgresql_where=sa.text("state = 'pending'"),
-        )
-
-    op.drop_table("chunks")
-    op.drop_table("worker_artifacts")
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_jobs_state"))
-
-    op.drop_table("jobs")
-    op.drop_table("workers")
-    op.drop_table("predictions")
-    op.drop_table("leader_leases")
-    with op.batch_alter_table("artifacts", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_artifacts_name"))
-
-    op.drop_table("artifacts")
+def _columns(kind: sa.types.TypeEngine[Any], *names: str, **options: Any) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, **options) for name in names]
