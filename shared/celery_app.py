@@ -13,6 +13,7 @@ from kombu.connection import Connection
 from shared.queues import DEAD_LETTER_QUEUE, PRIORITY_STEPS
 from shared.transport import Transport
 
+
 class QuickConnection(Connection):
     """A connection that looks for a lost server every 0.2 to 2 s; kombu waits 2, 4, 6 .. 30 s.
 

@@ -6,10 +6,11 @@ import sys
 import structlog
 
 
-def set_up_logs(*, process: str, as_json: bool | None = None) -> None:
+def set_up_logs(*, process: str, as_json: bool | None = None, level: int = logging.INFO) -> None:
     """Set logging up for this process, once, in the entry point.
 
-    Lines are JSON where standard error is no terminal. Libraries log at WARNING and above.
+    Lines are JSON where standard error is no terminal. Ours are shown from `level` on, those of
+    libraries from WARNING on: at DEBUG some print whole URLs, which may hold secrets.
     """
     if as_json is None:
         as_json = not sys.stderr.isatty()
@@ -23,7 +24,7 @@ def set_up_logs(*, process: str, as_json: bool | None = None) -> None:
     )
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -76,6 +76,7 @@ def run_worker(settings: Settings, *, device_name: str, folders: Sequence[Path])
         store = Store(settings.require_store_url())
         stack.callback(store.close)
         fetcher = open_fetcher(settings)
+        stack.callback(fetcher.close)
         clock = StageClock()
         health = DeviceHealth()
         classifiers = {

@@ -35,7 +35,12 @@ class RivalProcess:
         command = [sys.executable, "-m", rival.module, str(artifact), str(files)]
         with log.open("wb") as stream:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+                start_new_session=True,  # as Nestor's: the scheduler shares by session
             )
         self._answer()
 

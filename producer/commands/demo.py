@@ -1,10 +1,13 @@
 """`nestor demo`: a whole Nestor in a temporary folder labels the bundled images."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import click
 
 from producer.commands.stores import open_store
 from producer.commands.submit import Submission, submit
@@ -12,6 +15,7 @@ from producer.commands.watch import watch_job
 from producer.demo import ARTIFACT_NAME, demo_artifact, unpack_demo_images
 from producer.job_status import status_lines
 from producer.local_stack.stack import run_stack
+from shared.logs import set_up_logs
 from shared.settings import Settings
 
 
@@ -20,6 +24,8 @@ def run_demo(settings: Settings, *, keep: bool) -> tuple[dict[str, Any], list[st
 
     With `keep` the data folder (store, logs, images) stays and is named in the lines.
     """
+    set_up_logs(process="demo", level=logging.WARNING)
+    click.echo("starting queue, store, producer, aggregator and a worker on this CPU ..", err=True)
     statuses: list[dict[str, Any]] = []
     with _data_dir(keep=keep) as folder:
         alone = settings.model_copy(

@@ -39,7 +39,7 @@ def watch_job(store: Store, job_id: str) -> dict[str, Any]:
     )
     with progress:
         task = progress.add_task("", total=None, state="queued", figures="")
-        said_at = 0.0
+        said_at = time.monotonic()
         while True:
             status = read_status(store, job_id)
             counts = status["counts"]
