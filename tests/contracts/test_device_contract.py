@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import DeviceClosed, DeviceError
 from tests.support.artifacts import compile_tiny, noise, settings_in
-from worker.devices import open_device
+from worker.devices import TopK, open_device
 from worker.devices.self_test import run_self_test
 from worker.preprocessing.recipes import open_recipe
 
@@ -231,7 +231,7 @@ def test_a_thread_that_waits_in_submit_is_freed_by_close(simulated_artifact, tmp
 
 
 def failures(device, batches):
-    futures: list[Future] = [device.submit(batch) for batch in batches]
+    futures: list[Future[TopK]] = [device.submit(batch) for batch in batches]
     wait(futures)
     return [type(future.exception()) if future.exception() else None for future in futures]
 

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.support.source_reading import assert_resumes_everywhere, items_of
 KINDS = ["folder", "-", "l.txt", "l.csv", "l.tsv", "l.jsonl", "l.parquet", "l.csv.gz", "l.txt.gz"]
 
 
-def source_of_kind(kind: str, tmp_path: Path, **options: object) -> Source:
+def source_of_kind(kind: str, tmp_path: Path, **options: Any) -> Source:
     data = tmp_path / "data"
     spool_dir = tmp_path / "spool"
     data.mkdir(exist_ok=True)
@@ -26,7 +27,9 @@ def source_of_kind(kind: str, tmp_path: Path, **options: object) -> Source:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("page_items", [1, 5, 100])
-def test_each_cursor_is_followed_by_exactly_the_rest(kind: str, page_items: int, tmp_path: Path):
+def test_each_cursor_is_followed_by_exactly_the_rest(
+    kind: str, page_items: int, tmp_path: Path
+) -> None:
     source = source_of_kind(kind, tmp_path, page_items=page_items)
 
     pages = assert_resumes_everywhere(source)
@@ -39,10 +42,10 @@ def test_each_cursor_is_followed_by_exactly_the_rest(kind: str, page_items: int,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cursor_holds_for_a_source_that_is_opened_again(kind: str, tmp_path: Path):
+def test_a_cursor_holds_for_a_source_that_is_opened_again(kind: str, tmp_path: Path) -> None:
     pages = list(source_of_kind(kind, tmp_path, page_items=10).pages(None))
     again = opened(
-        {"folder": tmp_path / "data", "-": "-"}.get(kind, tmp_path / "data" / kind),
+        {"folder": str(tmp_path / "data"), "-": "-"}.get(kind, str(tmp_path / "data" / kind)),
         tmp_path / "spool",
     )
 
@@ -52,7 +55,7 @@ def test_a_cursor_holds_for_a_source_that_is_opened_again(kind: str, tmp_path: P
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("limit", [1, 7, 23, 50])
-def test_a_limit_ends_the_source_from_every_cursor(kind: str, limit: int, tmp_path: Path):
+def test_a_limit_ends_the_source_from_every_cursor(kind: str, limit: int, tmp_path: Path) -> None:
     source = source_of_kind(kind, tmp_path, page_items=3, limit=limit)
 
     pages = assert_resumes_everywhere(source)

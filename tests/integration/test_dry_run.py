@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -31,7 +32,7 @@ gs://bucket/x.jpg,0
 """
 
 
-def report_of(content: str, tmp_path: Path, **options: object) -> DryRunReport:
+def report_of(content: str, tmp_path: Path, **options: Any) -> DryRunReport:
     wanted = {"resolver": None, "images_per_second": None, **options}
     source = source_of(content, "csv", options=SourceOptions(page_items=2))
     return dry_run(source, work_dir=tmp_path, **wanted)
@@ -44,7 +45,7 @@ def count_of(uris: list[str], tmp_path: Path, *, exact_references: int) -> Dupli
         return counter.count()
 
 
-def test_a_dry_run_counts_images_and_names_what_cannot_be_read(tmp_path: Path):
+def test_a_dry_run_counts_images_and_names_what_cannot_be_read(tmp_path: Path) -> None:
     report = report_of(LIST, tmp_path)
 
     assert (report.images, report.unreadable) == (6, 2)
@@ -56,7 +57,7 @@ def test_a_dry_run_counts_images_and_names_what_cannot_be_read(tmp_path: Path):
     assert report.other_places == 0
 
 
-def test_duplicates_are_exact_and_shown_without_secrets(tmp_path: Path):
+def test_duplicates_are_exact_and_shown_without_secrets(tmp_path: Path) -> None:
     report = report_of(LIST, tmp_path)
 
     assert report.duplicates == DuplicateCount(
@@ -68,7 +69,7 @@ def test_duplicates_are_exact_and_shown_without_secrets(tmp_path: Path):
     assert "secret" not in json.dumps(report.as_dict()) + "\n".join(report.render())
 
 
-def test_labels_are_resolved_and_what_is_not_is_shown(tmp_path: Path):
+def test_labels_are_resolved_and_what_is_not_is_shown(tmp_path: Path) -> None:
     with LabelResolver(parse_labels_spec("column:label"), CLASSES) as resolver:
         report = report_of(LIST, tmp_path, resolver=resolver)
 
@@ -79,7 +80,7 @@ def test_labels_are_resolved_and_what_is_not_is_shown(tmp_path: Path):
     assert report.labels.ambiguous_texts == ("crane",)
 
 
-def test_the_time_is_estimated_from_the_rate(tmp_path: Path):
+def test_the_time_is_estimated_from_the_rate(tmp_path: Path) -> None:
     report = report_of(LIST, tmp_path, images_per_second=0.001)
 
     assert report.estimated_seconds == pytest.approx(6000)
@@ -87,7 +88,7 @@ def test_the_time_is_estimated_from_the_rate(tmp_path: Path):
     assert "no estimate" in "\n".join(report_of(LIST, tmp_path).render())
 
 
-def test_the_report_reads_as_text(tmp_path: Path):
+def test_the_report_reads_as_text(tmp_path: Path) -> None:
     with LabelResolver(parse_labels_spec("column:label"), CLASSES) as resolver:
         lines = report_of(
             LIST,
@@ -115,7 +116,7 @@ def test_the_report_reads_as_text(tmp_path: Path):
     ]
 
 
-def test_progress_is_told_after_each_page_and_nothing_is_left_behind(tmp_path: Path):
+def test_progress_is_told_after_each_page_and_nothing_is_left_behind(tmp_path: Path) -> None:
     heard: list[int] = []
 
     report_of(LIST, tmp_path, progress=heard.append)
@@ -124,7 +125,7 @@ def test_progress_is_told_after_each_page_and_nothing_is_left_behind(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_different_places_are_bounded_but_all_counted(tmp_path: Path):
+def test_different_places_are_bounded_but_all_counted(tmp_path: Path) -> None:
     content = "path\n" + "".join(f"{number}/a.jpg\n" for number in range(50)) + "0/b.jpg\n"
 
     report = report_of(content, tmp_path, limits=DryRunLimits(places_counted=5))
@@ -136,21 +137,23 @@ def test_different_places_are_bounded_but_all_counted(tmp_path: Path):
 
 @given(st.lists(st.integers(0, 30).map(str), max_size=60))
 @settings(max_examples=30, deadline=None)
-def test_up_to_the_limit_duplicates_are_exactly_what_sets_say(tmp_path_factory, uris: list[str]):
+def test_up_to_the_limit_duplicates_are_exactly_what_sets_say(
+    tmp_path_factory: pytest.TempPathFactory, uris: list[str]
+) -> None:
     found = count_of(uris, tmp_path_factory.getbasetemp(), exact_references=31)
 
     assert found.is_exact
     assert found.repeated == len(uris) - len(set(uris))
 
 
-def test_beyond_the_limit_none_is_reported_where_there_is_none(tmp_path: Path):
+def test_beyond_the_limit_none_is_reported_where_there_is_none(tmp_path: Path) -> None:
     found = count_of([f"/a/{n}.jpg" for n in range(20_000)], tmp_path, exact_references=500)
 
     assert (found.repeated, found.is_exact, found.standard_error) == (0, False, 0.0)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_beyond_the_limit_the_estimate_is_within_its_own_error(tmp_path: Path, seed: int):
+def test_beyond_the_limit_the_estimate_is_within_its_own_error(tmp_path: Path, seed: int) -> None:
     uris = [f"/{seed}/{number}.jpg" for number in range(20_000)]
     uris += uris[:3000] + uris[:1000]
 
@@ -161,7 +164,7 @@ def test_beyond_the_limit_the_estimate_is_within_its_own_error(tmp_path: Path, s
     assert abs(found.repeated - 4000) < 4 * found.standard_error
 
 
-def test_estimates_are_right_on_average(tmp_path: Path):
+def test_estimates_are_right_on_average(tmp_path: Path) -> None:
     estimates = []
     for seed in range(20):
         uris = [f"/{seed}/{number}.jpg" for number in range(2000)]
@@ -175,7 +178,7 @@ def test_estimates_are_right_on_average(tmp_path: Path):
     )
 
 
-def test_a_stored_sample_never_exceeds_the_limit(tmp_path: Path):
+def test_a_stored_sample_never_exceeds_the_limit(tmp_path: Path) -> None:
     with DuplicateCounter(work_dir=tmp_path, exact_references=100) as counter:
         counter.add(f"/a/{number}.jpg" for number in range(10_000))
         (database,) = tmp_path.glob("duplicates-*/seen.sqlite")

@@ -18,7 +18,9 @@ def touch(path: Path) -> Path:
     return path
 
 
-def test_images_come_in_the_byte_order_of_their_paths_with_their_folder_as_label(tmp_path: Path):
+def test_images_come_in_the_byte_order_of_their_paths_with_their_folder_as_label(
+    tmp_path: Path,
+) -> None:
     names = [
         "b/2.jpg",
         "b/10.jpg",
@@ -37,7 +39,7 @@ def test_images_come_in_the_byte_order_of_their_paths_with_their_folder_as_label
     assert all(item.line is None and item.problem is None for item in items)
 
 
-def test_links_are_followed_but_loops_and_ancestors_are_not(tmp_path: Path):
+def test_links_are_followed_but_loops_and_ancestors_are_not(tmp_path: Path) -> None:
     root = tmp_path / "root"
     touch(root / "real" / "a.jpg")
     touch(tmp_path / "outside" / "b.jpg")
@@ -53,7 +55,7 @@ def test_links_are_followed_but_loops_and_ancestors_are_not(tmp_path: Path):
     assert names == ["a link.jpg", "again/a.jpg", "linked/b.jpg", "real/a.jpg"]
 
 
-def test_a_link_that_leads_nowhere_is_an_image_that_will_fail_in_sight(tmp_path: Path):
+def test_a_link_that_leads_nowhere_is_an_image_that_will_fail_in_sight(tmp_path: Path) -> None:
     root = tmp_path / "root"
     touch(root / "a.jpg")
     (root / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
@@ -65,7 +67,7 @@ def test_a_link_that_leads_nowhere_is_an_image_that_will_fail_in_sight(tmp_path:
     assert [Path(item.uri).name for item in items] == ["a.jpg", "gone.jpg", "loop.jpg"]
 
 
-def test_a_name_that_is_not_utf8_is_a_problem_of_its_own(tmp_path: Path):
+def test_a_name_that_is_not_utf8_is_a_problem_of_its_own(tmp_path: Path) -> None:
     root = tmp_path / "root"
     touch(root / "a.jpg")
     Path(os.fsdecode(os.fsencode(root) + b"/\xff.jpg")).write_bytes(b"")
@@ -76,7 +78,7 @@ def test_a_name_that_is_not_utf8_is_a_problem_of_its_own(tmp_path: Path):
     assert items[1].uri.endswith("/\\xff.jpg")
 
 
-def test_the_job_sees_the_folder_as_it_was_when_its_listing_began(tmp_path: Path):
+def test_the_job_sees_the_folder_as_it_was_when_its_listing_began(tmp_path: Path) -> None:
     for name in ("b.jpg", "d.jpg"):
         touch(tmp_path / "root" / name)
     source = opened(tmp_path / "root", tmp_path / "spool", page_items=1)
@@ -91,7 +93,9 @@ def test_the_job_sees_the_folder_as_it_was_when_its_listing_began(tmp_path: Path
     assert [Path(item.uri).name for page in pages for item in page.items] == ["d.jpg"]
 
 
-def test_a_lost_spool_is_made_again_if_the_folder_is_the_same_and_refused_if_not(tmp_path: Path):
+def test_a_lost_spool_is_made_again_if_the_folder_is_the_same_and_refused_if_not(
+    tmp_path: Path,
+) -> None:
     for name in ("b.jpg", "d.jpg"):
         touch(tmp_path / "root" / name)
     cursor = next(opened(tmp_path / "root", tmp_path / "first", page_items=1).pages(None)).cursor
@@ -104,7 +108,7 @@ def test_a_lost_spool_is_made_again_if_the_folder_is_the_same_and_refused_if_not
         items_of(opened(tmp_path / "root", tmp_path / "third"), cursor)
 
 
-def test_a_spool_that_was_cut_off_is_written_anew(tmp_path: Path):
+def test_a_spool_that_was_cut_off_is_written_anew(tmp_path: Path) -> None:
     touch(tmp_path / "root" / "a.jpg")
     items_of(opened(tmp_path / "root", tmp_path / "spool"))
     (spool,) = (tmp_path / "spool").glob("*.spool")
@@ -114,14 +118,14 @@ def test_a_spool_that_was_cut_off_is_written_anew(tmp_path: Path):
     assert len(list((tmp_path / "spool").iterdir())) == 2
 
 
-def test_a_folder_without_images_is_refused(tmp_path: Path):
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "root" / "notes.txt")
 
     with pytest.raises(SourceError, match="names no images"):
         items_of(opened(tmp_path / "root", tmp_path / "spool"))
 
 
-def test_a_folder_nested_without_end_is_refused(tmp_path: Path):
+def test_a_folder_nested_without_end_is_refused(tmp_path: Path) -> None:
     deep = tmp_path.joinpath("root", *["d"] * (MAX_DEPTH + 1))
     touch(deep / "a.jpg")
 
@@ -130,7 +134,7 @@ def test_a_folder_nested_without_end_is_refused(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_folder_that_may_not_be_read_is_refused_by_name():
+def test_a_folder_that_may_not_be_read_is_refused_by_name() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)

@@ -25,7 +25,7 @@ def resolved(file: Path, item: SourceItem) -> int | None:
         ("labels", "./a b.jpg n2\nc.jpg n1\n"),
     ],
 )
-def test_a_file_of_labels_is_read_in_its_format(tmp_path: Path, name: str, content: str):
+def test_a_file_of_labels_is_read_in_its_format(tmp_path: Path, name: str, content: str) -> None:
     file = tmp_path / name
     file.write_text(content, newline="")
 
@@ -45,7 +45,7 @@ def test_a_file_of_labels_is_read_in_its_format(tmp_path: Path, name: str, conte
         SourceItem(uri="/data/stem.jpg"),
     ],
 )
-def test_an_image_is_found_by_each_of_its_names(tmp_path: Path, item: SourceItem):
+def test_an_image_is_found_by_each_of_its_names(tmp_path: Path, item: SourceItem) -> None:
     file = tmp_path / "labels.tsv"
     names = ["image 7", "https://h/exact.jpg?v=1", "deep/b.jpg", "c.jpg", "d.jpg", "stem"]
     file.write_text("".join(f"{name}\tcat\n" for name in names))
@@ -53,7 +53,7 @@ def test_an_image_is_found_by_each_of_its_names(tmp_path: Path, item: SourceItem
     assert resolved(file, item) == 0
 
 
-def test_the_id_wins_over_the_path_and_the_longer_path_over_the_shorter(tmp_path: Path):
+def test_the_id_wins_over_the_path_and_the_longer_path_over_the_shorter(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("id,n1\na.jpg,n2\nx/a.jpg,n1\n")
 
@@ -62,7 +62,7 @@ def test_the_id_wins_over_the_path_and_the_longer_path_over_the_shorter(tmp_path
     assert resolved(file, SourceItem(uri="/x/a.jpg")) == 0
 
 
-def test_the_same_label_twice_is_harmless_but_two_are_refused(tmp_path: Path):
+def test_the_same_label_twice_is_harmless_but_two_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_text("a.jpg,n1\na.jpg,n1\n")
     assert resolved(file, SourceItem(uri="/a.jpg")) == 0
@@ -82,7 +82,9 @@ def test_the_same_label_twice_is_harmless_but_two_are_refused(tmp_path: Path):
         (b"a.jpg," + b"x" * 70_000, "a line of over 65536 characters"),
     ],
 )
-def test_a_file_that_is_none_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str):
+def test_a_file_that_is_none_is_refused_in_one_line(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     file = tmp_path / "labels.csv"
     file.write_bytes(content)
 
@@ -93,6 +95,6 @@ def test_a_file_that_is_none_is_refused_in_one_line(tmp_path: Path, content: byt
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelsError, match="cannot be read: No such file"):
         resolved(tmp_path / "labels.csv", SourceItem(uri="/a.jpg"))

@@ -5,6 +5,7 @@ import os
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ SUFFIXES = [".txt", ".csv", ".tsv", ".jsonl", ".parquet"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_list_that_was_touched_behind_a_cursor_is_refused(suffix: str, tmp_path: Path):
+def test_a_list_that_was_touched_behind_a_cursor_is_refused(suffix: str, tmp_path: Path) -> None:
     path = write_list(tmp_path / f"list{suffix}")
     cursor = next(opened(path, tmp_path / "spool", page_items=2).pages(None)).cursor
     os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
@@ -28,7 +29,7 @@ def test_a_list_that_was_touched_behind_a_cursor_is_refused(suffix: str, tmp_pat
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_list_that_grows_while_it_is_read_is_refused(suffix: str, tmp_path: Path):
+def test_a_list_that_grows_while_it_is_read_is_refused(suffix: str, tmp_path: Path) -> None:
     path = write_list(tmp_path / f"list{suffix}")
     pages = opened(path, tmp_path / "spool", page_items=2).pages(None)
     next(pages)
@@ -49,7 +50,9 @@ def test_a_list_that_grows_while_it_is_read_is_refused(suffix: str, tmp_path: Pa
         ("image.jpg", b"x", "cannot tell what"),
     ],
 )
-def test_a_file_that_is_no_list_is_refused_in_one_line(tmp_path, name, content, message):
+def test_a_file_that_is_no_list_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: Any, message: str
+) -> None:
     (tmp_path / name).write_bytes(content)
 
     with pytest.raises(SourceError) as caught:
@@ -70,7 +73,9 @@ def test_a_file_that_is_no_list_is_refused_in_one_line(tmp_path, name, content, 
         ("s3://", "names no bucket"),
     ],
 )
-def test_a_source_that_is_none_is_refused_without_its_secrets(spec, message, tmp_path):
+def test_a_source_that_is_none_is_refused_without_its_secrets(
+    spec: str, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(SourceError) as caught:
         opened(spec, tmp_path / "spool")
 
@@ -78,7 +83,7 @@ def test_a_source_that_is_none_is_refused_without_its_secrets(spec, message, tmp
     assert "secret" not in str(caught.value)
 
 
-def test_a_list_format_that_is_named_wins_over_the_suffix(tmp_path: Path):
+def test_a_list_format_that_is_named_wins_over_the_suffix(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("path,x\na.jpg,1\n")
 
@@ -87,7 +92,9 @@ def test_a_list_format_that_is_named_wins_over_the_suffix(tmp_path: Path):
     assert [(item.uri, item.extra) for item in items] == [(f"{tmp_path}/a.jpg", {"x": "1"})]
 
 
-def test_standard_input_is_kept_for_the_process_that_lists_it(tmp_path, monkeypatch):
+def test_standard_input_is_kept_for_the_process_that_lists_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     stream = io.BytesIO(b"path\na.jpg\nb.jpg\n")
@@ -99,7 +106,7 @@ def test_standard_input_is_kept_for_the_process_that_lists_it(tmp_path, monkeypa
     assert [item.uri for item in items] == [f"{tmp_path}/here/a.jpg", f"{tmp_path}/here/b.jpg"]
 
 
-def test_a_parquet_list_on_standard_input_is_read(tmp_path: Path):
+def test_a_parquet_list_on_standard_input_is_read(tmp_path: Path) -> None:
     write_list(tmp_path / "list.parquet")
     with (tmp_path / "list.parquet").open("rb") as stream:
         source = opened("-", tmp_path / "spool", list_format="parquet", standard_input=stream)
@@ -107,7 +114,7 @@ def test_a_parquet_list_on_standard_input_is_read(tmp_path: Path):
     assert len(items_of(source)) == 23
 
 
-def test_a_spool_that_cannot_be_written_is_not_the_fault_of_the_source(tmp_path: Path):
+def test_a_spool_that_cannot_be_written_is_not_the_fault_of_the_source(tmp_path: Path) -> None:
     write_list(tmp_path / "list.txt.gz")
     (tmp_path / "spool").write_bytes(b"a file where a folder should be")
 
@@ -115,7 +122,7 @@ def test_a_spool_that_cannot_be_written_is_not_the_fault_of_the_source(tmp_path:
         items_of(opened(tmp_path / "list.txt.gz", tmp_path / "spool"))
 
 
-def test_a_parquet_list_carries_what_json_can_hold_and_leaves_bytes_out(tmp_path: Path):
+def test_a_parquet_list_carries_what_json_can_hold_and_leaves_bytes_out(tmp_path: Path) -> None:
     table = pa.table(
         {
             "image": pa.array([b"\xff\xd8"]),
@@ -145,7 +152,7 @@ def test_a_parquet_list_carries_what_json_can_hold_and_leaves_bytes_out(tmp_path
     json.dumps(item.extra, allow_nan=False)
 
 
-def test_a_row_group_of_many_batches_is_resumed_at_its_row(tmp_path: Path):
+def test_a_row_group_of_many_batches_is_resumed_at_its_row(tmp_path: Path) -> None:
     names = [f"{number}.jpg" for number in range(4500)]
     pq.write_table(pa.table({"path": names}), tmp_path / "list.parquet", row_group_size=3200)
 
@@ -158,7 +165,9 @@ def test_a_row_group_of_many_batches_is_resumed_at_its_row(tmp_path: Path):
     assert [item.line for item in items] == list(range(1, 4501))
 
 
-def test_parquet_rows_that_are_no_references_are_problems_with_their_numbers(tmp_path: Path):
+def test_parquet_rows_that_are_no_references_are_problems_with_their_numbers(
+    tmp_path: Path,
+) -> None:
     bad = pa.Array.from_buffers(
         pa.string(), 5, pa.array([b"a", None, b"\xff", b"", b"b"]).buffers()
     )
@@ -178,7 +187,7 @@ def test_parquet_rows_that_are_no_references_are_problems_with_their_numbers(tmp
     assert [items[0].label, items[4].label] == ["1", "5"]
 
 
-def test_a_parquet_list_without_rows_or_without_uris_is_refused(tmp_path: Path):
+def test_a_parquet_list_without_rows_or_without_uris_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": pa.array([], pa.string())}), tmp_path / "empty.parquet")
     pq.write_table(pa.table({"x": [1]}), tmp_path / "other.parquet")
 
@@ -188,7 +197,7 @@ def test_a_parquet_list_without_rows_or_without_uris_is_refused(tmp_path: Path):
         items_of(opened(tmp_path / "other.parquet", tmp_path / "spool"))
 
 
-def test_a_parquet_list_that_is_damaged_inside_is_refused(tmp_path: Path):
+def test_a_parquet_list_that_is_damaged_inside_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.parquet"
     names = [f"{number:032x}.jpg" for number in range(5000)]
     pq.write_table(pa.table({"path": names}), path, use_dictionary=False)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from shared.errors import ArtifactError, UsageError
+from shared.errors import ArtifactError, MissingExtra, UsageError
 from shared.settings import Settings
 from tests.support.artifacts import settings_in
 from worker.devices import open_device
@@ -79,6 +79,15 @@ def test_an_artifact_for_another_kind_of_device_is_refused(tiny_artifact_size_8,
 def test_an_unknown_kind_of_device_is_refused_with_those_there_are(tiny_artifact_size_8, tmp_path):
     with pytest.raises(UsageError, match="no device 'tpu:0': the kinds are cpu, cuda, simulated"):
         open_device("tpu:0", tiny_artifact_size_8, settings_in(tmp_path))
+
+
+def test_a_missing_library_is_named_with_the_extra_to_install(
+    tiny_artifact_size_8, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+    with pytest.raises(MissingExtra, match=r"cpu:0 needs the extra 'cpu': pip install"):
+        open_device("cpu:0", tiny_artifact_size_8, settings_in(tmp_path))
 
 
 def test_a_model_that_is_none_is_refused(tmp_path):

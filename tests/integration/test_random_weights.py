@@ -90,6 +90,20 @@ def test_images_that_were_never_seen_get_logits_of_a_sane_size_that_tell_them_ap
     assert (logits - logits.mean(dim=0)).std() > 0.1
 
 
+def test_a_deep_network_is_calm_rounding_its_weights_hardly_moves_its_answers(tmp_path):
+    model = load("random:2", tmp_path, variant="resnest50", classes=1000).model
+    images = photograph_like(4, 64)
+
+    with torch.no_grad():
+        exact = model(images).softmax(dim=1)
+        for parameter in model.parameters():
+            parameter.copy_(parameter.bfloat16())
+        rounded = model(images).softmax(dim=1)
+
+    assert not torch.equal(exact, rounded)
+    assert (exact - rounded).abs().max() < 0.01
+
+
 @pytest.mark.parametrize("spec", ["random:", "random:x", "random:-1", "random:1.5", "random:²"])
 def test_a_seed_that_is_no_whole_number_is_refused(tmp_path, spec):
     with pytest.raises(WeightsError, match="names no seed: write random:"):

@@ -1,6 +1,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +20,9 @@ from tests.support.source_reading import assert_resumes_everywhere, items_of
 SUFFIXES = [".txt", ".csv", ".tsv", ".jsonl"]
 
 
-def source_at(spec: str, spool_dir: Path, settings: Settings | None = None, **options) -> Source:
+def source_at(
+    spec: str, spool_dir: Path, settings: Settings | None = None, **options: Any
+) -> Source:
     return open_source(
         spec,
         settings=settings or Settings(),
@@ -31,7 +34,7 @@ def source_at(spec: str, spool_dir: Path, settings: Settings | None = None, **op
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_list_at_http_is_read_by_byte_offset(
     images_over_http: ImageServer, tmp_path: Path, suffix: str
-):
+) -> None:
     url = images_over_http.put(f"/lists/l{suffix}", list_text(suffix).encode())
     source = source_at(f"{url}?token=1", tmp_path, page_items=5)
 
@@ -42,7 +45,9 @@ def test_a_list_at_http_is_read_by_byte_offset(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_resuming_at_http_asks_for_the_rest_only(images_over_http: ImageServer, tmp_path: Path):
+def test_resuming_at_http_asks_for_the_rest_only(
+    images_over_http: ImageServer, tmp_path: Path
+) -> None:
     url = images_over_http.put("l.txt", b"a.jpg\nbb.jpg\n")
     cursor = next(source_at(url, tmp_path, page_items=1).pages(None)).cursor
     before = len(images_over_http.requests)
@@ -56,7 +61,7 @@ def test_resuming_at_http_asks_for_the_rest_only(images_over_http: ImageServer, 
 @pytest.mark.parametrize("lacking", ["ranges", "etags"])
 def test_a_list_that_cannot_be_sought_is_spooled(
     images_over_http: ImageServer, tmp_path: Path, lacking: str
-):
+) -> None:
     setattr(images_over_http, lacking, False)
     url = images_over_http.put("l.csv", list_text(".csv").encode())
 
@@ -66,7 +71,9 @@ def test_a_list_that_cannot_be_sought_is_spooled(
     assert len(list((tmp_path / "spool").glob("*.spool"))) == 1
 
 
-def test_a_compressed_list_at_http_is_spooled_whole(images_over_http: ImageServer, tmp_path: Path):
+def test_a_compressed_list_at_http_is_spooled_whole(
+    images_over_http: ImageServer, tmp_path: Path
+) -> None:
     halves = [b"path\n" + b"a.jpg\n" * 2, b"b.jpg\n" * 3]
     url = images_over_http.put("l.csv.gz", b"".join(gzip.compress(half) for half in halves))
 
@@ -75,7 +82,7 @@ def test_a_compressed_list_at_http_is_spooled_whole(images_over_http: ImageServe
     assert [len(page.items) for page in pages] == [2, 2, 1]
 
 
-def test_a_spooled_list_outlives_its_server(images_over_http: ImageServer, tmp_path: Path):
+def test_a_spooled_list_outlives_its_server(images_over_http: ImageServer, tmp_path: Path) -> None:
     url = images_over_http.put("l.txt.gz", gzip.compress(b"a.jpg\nb.jpg\n"))
     cursor = next(source_at(url, tmp_path, page_items=1).pages(None)).cursor
     images_over_http.close()
@@ -86,7 +93,7 @@ def test_a_spooled_list_outlives_its_server(images_over_http: ImageServer, tmp_p
 @pytest.mark.parametrize("is_reopened", [True, False])
 def test_a_list_at_http_that_changes_between_pages_is_refused(
     images_over_http: ImageServer, tmp_path: Path, is_reopened: bool
-):
+) -> None:
     url = images_over_http.put("l.txt", b"a.jpg\nb.jpg\n")
     pages = source_at(url, tmp_path, page_items=1).pages(None)
     cursor = next(pages).cursor
@@ -96,7 +103,7 @@ def test_a_list_at_http_that_changes_between_pages_is_refused(
         list(source_at(url, tmp_path).pages(cursor) if is_reopened else pages)
 
 
-def test_a_parquet_list_at_http_is_spooled(images_over_http: ImageServer, tmp_path: Path):
+def test_a_parquet_list_at_http_is_spooled(images_over_http: ImageServer, tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": NAMES}), tmp_path / "l.parquet")
     url = images_over_http.put("sub/l.parquet", (tmp_path / "l.parquet").read_bytes())
 
@@ -109,7 +116,7 @@ def test_a_parquet_list_at_http_is_spooled(images_over_http: ImageServer, tmp_pa
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_list_that_is_not_to_be_had_is_refused_without_its_secrets(
     images_over_http: ImageServer, tmp_path: Path, status: int
-):
+) -> None:
     url = images_over_http.answer("l.txt", Answer(status=status))
 
     with pytest.raises(SourceError, match=f"answered {status}") as caught:
@@ -118,7 +125,7 @@ def test_a_list_that_is_not_to_be_had_is_refused_without_its_secrets(
     assert "secret" not in str(caught.value)
 
 
-def test_a_server_that_is_down_may_come_back(images_over_http: ImageServer, tmp_path: Path):
+def test_a_server_that_is_down_may_come_back(images_over_http: ImageServer, tmp_path: Path) -> None:
     settings = Settings(fetch_attempts=1)
     url = images_over_http.answer("l.txt", Answer(status=503))
     with pytest.raises(SourceUnavailable, match="answered 503"):
@@ -132,7 +139,7 @@ def test_a_server_that_is_down_may_come_back(images_over_http: ImageServer, tmp_
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".txt.gz"])
 def test_a_list_at_s3_is_read_from_every_cursor(
     moto_s3: S3Server, moto_bucket: str, tmp_path: Path, suffix: str
-):
+) -> None:
     plain = suffix.removesuffix(".gz")
     data = list_text(plain).encode()
     body = data if plain == suffix else gzip.compress(data)
@@ -147,7 +154,7 @@ def test_a_list_at_s3_is_read_from_every_cursor(
 
 def test_a_list_at_s3_that_changes_between_pages_is_refused(
     rclone_s3: S3Server, rclone_bucket: Path, tmp_path: Path
-):
+) -> None:
     (rclone_bucket / "l.txt").write_bytes(b"a.jpg\nb.jpg\n")
     spec = f"s3://{rclone_bucket.name}/l.txt"
     cursor = next(source_at(spec, tmp_path, rclone_s3.settings(), page_items=1).pages(None)).cursor
@@ -159,7 +166,7 @@ def test_a_list_at_s3_that_changes_between_pages_is_refused(
 
 def test_a_prefix_of_2500_keys_is_listed_from_every_cursor(
     rclone_s3: S3Server, rclone_bucket: Path, tmp_path: Path
-):
+) -> None:
     names = [f"class {number % 7}/image {number:04}.jpg" for number in range(2500)]
     for name in [*names, "class 0/notes.txt", ".hidden/a.jpg", "class 1/.b.jpg"]:
         path = rclone_bucket / "set" / name
@@ -179,7 +186,9 @@ def test_a_prefix_of_2500_keys_is_listed_from_every_cursor(
     assert json.loads(pages[0].cursor)["place"]["after"].startswith("set/class")
 
 
-def test_odd_keys_are_listed_as_they_are(moto_s3: S3Server, moto_bucket: str, tmp_path: Path):
+def test_odd_keys_are_listed_as_they_are(
+    moto_s3: S3Server, moto_bucket: str, tmp_path: Path
+) -> None:
     keys = ["a b/x+y.jpg", "a b/%20?#&.jpg", "top.jpg", "\N{SNOWMAN}/l\tf.png", "a//double.jpg"]
     folders = {"a b/": b"", "not an image.jpg/": b""}
     moto_s3.put_objects(moto_bucket, {**dict.fromkeys(keys, b"x"), **folders})
@@ -198,7 +207,7 @@ def test_odd_keys_are_listed_as_they_are(moto_s3: S3Server, moto_bucket: str, tm
 
 def test_an_empty_prefix_and_a_missing_bucket_are_refused(
     moto_s3: S3Server, moto_bucket: str, tmp_path: Path
-):
+) -> None:
     moto_s3.put_objects(moto_bucket, {"set2/a.jpg": b"x"})
 
     with pytest.raises(SourceError, match=f"no images under s3://{moto_bucket}/set/"):
@@ -207,7 +216,9 @@ def test_an_empty_prefix_and_a_missing_bucket_are_refused(
         items_of(source_at("s3://no-such-bucket/set/", tmp_path, moto_s3.settings()))
 
 
-def test_a_cursor_of_another_prefix_is_refused(moto_s3: S3Server, moto_bucket: str, tmp_path: Path):
+def test_a_cursor_of_another_prefix_is_refused(
+    moto_s3: S3Server, moto_bucket: str, tmp_path: Path
+) -> None:
     moto_s3.put_objects(moto_bucket, {"one/a.jpg": b"x", "two/a.jpg": b"x"})
     one = source_at(f"s3://{moto_bucket}/one/", tmp_path, moto_s3.settings())
     two = source_at(f"s3://{moto_bucket}/two/", tmp_path, moto_s3.settings())

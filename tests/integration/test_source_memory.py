@@ -26,7 +26,7 @@ def write_long_list(path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".csv", ".parquet"])
-def test_a_list_of_300000_lines_leaves_nothing_in_memory(suffix: str, tmp_path: Path):
+def test_a_list_of_300000_lines_leaves_nothing_in_memory(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"list{suffix}"
     write_long_list(path)
     gc.collect()
@@ -43,7 +43,7 @@ def test_a_list_of_300000_lines_leaves_nothing_in_memory(suffix: str, tmp_path: 
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".csv", ".jsonl"])
-def test_a_line_of_50_megabytes_passes_through_little_memory(suffix: str, tmp_path: Path):
+def test_a_line_of_50_megabytes_passes_through_little_memory(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"list{suffix}"
     first = '{"path": "a"}' if suffix == ".jsonl" else "path"
     with path.open("wb") as file:

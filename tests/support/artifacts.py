@@ -39,7 +39,7 @@ def compile_tiny(folder: Path, **options: Any) -> Artifact:
     from worker.compilation.request import CompileRequest
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    chosen = {
+    chosen: dict[str, Any] = {
         "variant": "resnest_tiny",
         "device_kind": "cpu",
         "precision": "fp32",

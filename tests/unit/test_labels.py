@@ -35,17 +35,17 @@ def resolver_of(spec: str, *pairs: tuple[str, str]) -> LabelResolver:
         ("file:/data/a:b.csv", LabelsSpec(kind="file", file=Path("/data/a:b.csv"))),
     ],
 )
-def test_a_spec_says_where_labels_come_from(text: str, spec: LabelsSpec):
+def test_a_spec_says_where_labels_come_from(text: str, spec: LabelsSpec) -> None:
     assert parse_labels_spec(text) == spec
 
 
 @pytest.mark.parametrize("text", ["", "folder", "file:", "column:", "folders:x", "none:"])
-def test_any_other_spec_is_refused(text: str):
+def test_any_other_spec_is_refused(text: str) -> None:
     with pytest.raises(LabelsError, match="use folders, column:NAME, file:PATH or none"):
         parse_labels_spec(text)
 
 
-def test_imagenet_has_its_thousand_classes_in_order():
+def test_imagenet_has_its_thousand_classes_in_order() -> None:
     classes = imagenet_classes()
 
     assert len(classes) == 1000
@@ -55,14 +55,14 @@ def test_imagenet_has_its_thousand_classes_in_order():
 
 @settings(max_examples=60, deadline=None)
 @given(index=st.integers(0, 999))
-def test_every_imagenet_class_is_found_by_its_id_and_its_index(index: int):
+def test_every_imagenet_class_is_found_by_its_id_and_its_index(index: int) -> None:
     table = ClassTable(imagenet_classes())
 
     assert table.index_of(imagenet_classes()[index].id) == index
     assert table.index_of(str(index)) == index
 
 
-def test_crane_is_two_classes_and_so_none():
+def test_crane_is_two_classes_and_so_none() -> None:
     table = ClassTable(imagenet_classes())
 
     assert table.index_of("crane") is None
@@ -70,7 +70,7 @@ def test_crane_is_two_classes_and_so_none():
     assert (table.index_of("n02012849"), table.index_of("n03126707")) == (134, 517)
 
 
-def test_maillot_is_one_class_in_full_names_and_two_in_short_ones():
+def test_maillot_is_one_class_in_full_names_and_two_in_short_ones() -> None:
     full = ClassTable(imagenet_classes())
     short = table_of(("n03710637", "maillot"), ("n03710721", "maillot"))
 
@@ -81,7 +81,7 @@ def test_maillot_is_one_class_in_full_names_and_two_in_short_ones():
     assert short.is_ambiguous("maillot")
 
 
-def test_ids_win_over_names_and_names_over_indices():
+def test_ids_win_over_names_and_names_over_indices() -> None:
     table = table_of(("b", "1"), ("a", "b"), ("0", "c"))
 
     assert table.index_of("b") == 0
@@ -90,7 +90,7 @@ def test_ids_win_over_names_and_names_over_indices():
     assert table.index_of("2") == 2
 
 
-def test_an_ambiguous_name_is_not_tried_as_an_index():
+def test_an_ambiguous_name_is_not_tried_as_an_index() -> None:
     table = table_of(("a", "1"), ("b", "1"), ("c", "x"))
 
     assert table.index_of("1") is None
@@ -98,14 +98,14 @@ def test_an_ambiguous_name_is_not_tried_as_an_index():
 
 
 @pytest.mark.parametrize("text", ["", "3", "-1", "1.0", "²", "9" * 10, "Dog", "do g"])
-def test_a_text_that_means_no_class_means_none(text: str):
+def test_a_text_that_means_no_class_means_none(text: str) -> None:
     table = table_of(("n1", "dog"), ("n2", "cat"), ("n3", "cow"))
 
     assert table.index_of(text) is None
     assert not table.is_ambiguous(text)
 
 
-def test_outer_spaces_and_the_composition_of_accents_do_not_matter():
+def test_outer_spaces_and_the_composition_of_accents_do_not_matter() -> None:
     table = table_of(("n1", "caf\u00e9"))
 
     assert table.index_of(" cafe\u0301 ") == 0
@@ -121,21 +121,21 @@ def test_outer_spaces_and_the_composition_of_accents_do_not_matter():
         "https://h/d%6Fg/a.jpg",
     ],
 )
-def test_folders_take_the_parent_folder_of_any_uri(uri: str):
+def test_folders_take_the_parent_folder_of_any_uri(uri: str) -> None:
     resolver = resolver_of("folders", ("n1", "cat"), ("n2", "dog"))
 
     assert resolver.resolve(SourceItem(uri=uri, label="cat")) == 1
 
 
 @pytest.mark.parametrize("uri", ["s3://dog/a.jpg", "https://dog/a.jpg", "/a.jpg"])
-def test_a_host_or_bucket_is_no_folder(uri: str):
+def test_a_host_or_bucket_is_no_folder(uri: str) -> None:
     resolver = resolver_of("folders", ("n1", "dog"))
 
     assert resolver.resolve(SourceItem(uri=uri)) is None
     assert resolver.counts().missing == 1
 
 
-def test_a_column_gives_the_label_of_the_item_and_none_gives_none():
+def test_a_column_gives_the_label_of_the_item_and_none_gives_none() -> None:
     item = SourceItem(uri="/cat/a.jpg", label="dog")
     classes = (("n1", "cat"), ("n2", "dog"))
 
@@ -143,7 +143,7 @@ def test_a_column_gives_the_label_of_the_item_and_none_gives_none():
     assert resolver_of("none", *classes).resolve(item) is None
 
 
-def test_what_is_not_resolved_is_counted_with_examples():
+def test_what_is_not_resolved_is_counted_with_examples() -> None:
     resolver = resolver_of("column", ("n1", "crane"), ("n2", "crane"), ("n3", "dog"))
     labels = ["dog", "n1", "crane", "crane", "wolf", None, ""]
 
@@ -162,14 +162,14 @@ def test_what_is_not_resolved_is_counted_with_examples():
     }
 
 
-def test_nothing_unresolved_is_an_empty_summary():
+def test_nothing_unresolved_is_an_empty_summary() -> None:
     resolver = resolver_of("column", ("n1", "dog"))
     resolver.resolve(SourceItem(uri="/a", label="dog"))
 
     assert resolver.unresolved_summary() == {}
 
 
-def test_distinct_unresolved_texts_are_bounded_but_all_counted():
+def test_distinct_unresolved_texts_are_bounded_but_all_counted() -> None:
     resolver = resolver_of("column", ("n1", "dog"))
     for number in range(MAX_UNRESOLVED_TEXTS + 50):
         resolver.resolve(SourceItem(uri="/a", label=f"text {number}"))

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ NAMES = st.text(
     st.characters(exclude_characters="\r\n\0#/", exclude_categories=["Cs", "Z", "C"]),
     min_size=1,
     max_size=12,
-)
+).filter(lambda name: name not in {".", ".."})
 FIELDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 
 
@@ -37,8 +38,8 @@ FIELDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"
     options=PAGES,
 )
 def test_a_text_list_gives_each_line_once_from_every_cursor(
-    lines, end, bom, last_end, chunk_bytes, options
-):
+    lines: list[str], end: str, bom: str, last_end: bool, chunk_bytes: int, options: Any
+) -> None:
     lines = ["first.jpg", *lines]
     content = bom + end.join(lines) + (end if last_end else "")
     source = source_of(content, "txt", options=options, chunk_bytes=chunk_bytes)
@@ -53,6 +54,7 @@ def test_a_text_list_gives_each_line_once_from_every_cursor(
     }
     assert [item.line for item in items] == list(named)
     for item in items:
+        assert item.line is not None
         if named[item.line].startswith("gs://"):
             assert item.problem is not None
         else:
@@ -69,8 +71,8 @@ def test_a_text_list_gives_each_line_once_from_every_cursor(
     options=PAGES,
 )
 def test_a_table_gives_back_what_the_standard_library_wrote_from_every_cursor(
-    rows, kind, end, chunk_bytes, options
-):
+    rows: list[Any], kind: str, end: str, chunk_bytes: int, options: Any
+) -> None:
     text = io.StringIO()
     writer = csv.writer(text, delimiter="," if kind == "csv" else "\t", lineterminator=end)
     writer.writerow(["note", "path", "label"])
@@ -101,8 +103,8 @@ def test_a_table_gives_back_what_the_standard_library_wrote_from_every_cursor(
     options=PAGES,
 )
 def test_json_lines_give_each_object_or_its_problem_from_every_cursor(
-    rows, end, chunk_bytes, options
-):
+    rows: list[Any], end: str, chunk_bytes: int, options: Any
+) -> None:
     lines = [row if isinstance(row, str) else json.dumps(row) for row in [{"uri": "a"}, *rows]]
     source = source_of(end.join(lines), "jsonl", options=options, chunk_bytes=chunk_bytes)
 
@@ -125,7 +127,7 @@ def test_json_lines_give_each_object_or_its_problem_from_every_cursor(
     kind=st.sampled_from(["txt", "csv", "tsv", "jsonl"]),
     chunk_bytes=CHUNK_SIZES,
 )
-def test_no_bytes_at_all_break_a_list(content: bytes, kind: str, chunk_bytes: int):
+def test_no_bytes_at_all_break_a_list(content: bytes, kind: str, chunk_bytes: int) -> None:
     head = b"" if kind in {"txt", "jsonl"} else b"path,label\n"
     head = head.replace(b",", b"\t") if kind == "tsv" else head
     first = b'{"path": "ok.jpg"}\n' if kind == "jsonl" else b"ok.jpg\n"
@@ -135,7 +137,7 @@ def test_no_bytes_at_all_break_a_list(content: bytes, kind: str, chunk_bytes: in
     assert_resumes_everywhere(source)
 
 
-def test_a_field_with_line_breaks_is_one_record_with_its_first_line_number():
+def test_a_field_with_line_breaks_is_one_record_with_its_first_line_number() -> None:
     content = 'path,note\r\na.jpg,"one\r\ntwo"\r\nb.jpg,three\r\n'
 
     items = items_of(source_of(content, "csv"))
@@ -144,7 +146,7 @@ def test_a_field_with_line_breaks_is_one_record_with_its_first_line_number():
     assert items[0].extra == {"note": "one\r\ntwo"}
 
 
-def test_an_unbalanced_quote_costs_its_own_line_only():
+def test_an_unbalanced_quote_costs_its_own_line_only() -> None:
     good = "".join(f"{number}.jpg,x\n" for number in range(20_000))
     content = f'path,note\na.jpg,"open\n{good}'
 
@@ -154,7 +156,7 @@ def test_an_unbalanced_quote_costs_its_own_line_only():
     assert [item.uri for item in items[1:]] == [f"/base/{number}.jpg" for number in range(20_000)]
 
 
-def test_an_unbalanced_quote_in_the_last_line_is_a_problem():
+def test_an_unbalanced_quote_in_the_last_line_is_a_problem() -> None:
     items = items_of(source_of('path,note\na.jpg,b\nc.jpg,"d', "csv"))
 
     assert [item.problem is None for item in items] == [True, False]
@@ -184,7 +186,9 @@ def test_an_unbalanced_quote_in_the_last_line_is_a_problem():
         ("jsonl", b'{"path": "a", "x": "\\ud800"}', "not valid Unicode"),
     ],
 )
-def test_an_unreadable_line_is_a_problem_with_its_number_between_good_ones(kind, line, reason):
+def test_an_unreadable_line_is_a_problem_with_its_number_between_good_ones(
+    kind: str, line: bytes, reason: str
+) -> None:
     good = {"txt": b"ok.jpg", "csv": b"ok.jpg,7,x", "jsonl": b'{"path": "ok.jpg"}'}[kind]
     head = [b"path,id,note"] if kind == "csv" else []
     content = b"\n".join([*head, good, line, good, b""])
@@ -192,28 +196,28 @@ def test_an_unreadable_line_is_a_problem_with_its_number_between_good_ones(kind,
     items = items_of(source_of(content, kind))
 
     assert [item.problem is None for item in items] == [True, False, True]
-    assert reason in items[1].problem
+    assert reason in str(items[1].problem)
     assert items[1].line == len(head) + 2
     assert len(items[1].uri) <= 200
     items[1].uri.encode()
 
 
-def test_a_line_of_exactly_the_limit_is_read():
+def test_a_line_of_exactly_the_limit_is_read() -> None:
     line = json.dumps({"path": "a.jpg", "x": ""})
     line = line[:-2] + " " * (MAX_LINE_BYTES - len(line)) + line[-2:]
     note = items_of(source_of(f"{line}\n", "jsonl"))[0]
 
-    assert "extra columns" in note.problem
+    assert "extra columns" in str(note.problem)
 
 
 @pytest.mark.parametrize("column", ["uri", "URL", "Image_Path", " file "])
-def test_columns_are_found_by_their_usual_names(column: str):
+def test_columns_are_found_by_their_usual_names(column: str) -> None:
     items = items_of(source_of(f"x,{column},id\n1,a.jpg,7\n", "csv"))
 
     assert (items[0].uri, items[0].id, items[0].extra) == ("/base/a.jpg", "7", {"x": "1"})
 
 
-def test_columns_that_were_asked_for_win_over_usual_names():
+def test_columns_that_were_asked_for_win_over_usual_names() -> None:
     options = SourceOptions(uri_column="where", id_column="key", label_column="truth")
     content = "path,where,key,id,label,truth\np,a.jpg,1,2,cat,dog\n"
 
@@ -223,7 +227,7 @@ def test_columns_that_were_asked_for_win_over_usual_names():
     assert item.extra == {"path": "p", "id": "2", "label": "cat"}
 
 
-def test_a_json_line_without_the_label_column_has_no_label_of_another_column():
+def test_a_json_line_without_the_label_column_has_no_label_of_another_column() -> None:
     options = SourceOptions(label_column="truth")
     content = '{"path": "a", "truth": "dog"}\n{"path": "b", "label": "cat"}\n'
 
@@ -233,7 +237,7 @@ def test_a_json_line_without_the_label_column_has_no_label_of_another_column():
     assert [item.problem for item in items] == [None, None]
 
 
-def test_labels_and_ids_of_json_numbers_are_text():
+def test_labels_and_ids_of_json_numbers_are_text() -> None:
     content = '{"path": "a", "label": 7, "id": 12.0}\n{"path": "b", "label": null}\n'
 
     items = items_of(source_of(content, "jsonl"))
@@ -241,7 +245,7 @@ def test_labels_and_ids_of_json_numbers_are_text():
     assert [(item.label, item.id) for item in items] == [("7", "12"), (None, None)]
 
 
-def test_json_numbers_that_are_none_do_not_travel():
+def test_json_numbers_that_are_none_do_not_travel() -> None:
     item = items_of(source_of('{"path": "a", "x": NaN, "y": [1e999, 2]}', "jsonl"))[0]
 
     assert item.extra == {"y": [None, 2]}
@@ -262,7 +266,9 @@ def test_json_numbers_that_are_none_do_not_travel():
         ("jsonl", '{"a": 1}\n', {"uri_column": "u"}, "no column 'u'; it has 'a'"),
     ],
 )
-def test_a_list_that_cannot_be_meant_is_refused_in_one_line(kind, content, options, message):
+def test_a_list_that_cannot_be_meant_is_refused_in_one_line(
+    kind: str, content: Any, options: Any, message: str
+) -> None:
     source = source_of(content, kind, options=SourceOptions(**options))
 
     with pytest.raises(SourceError) as caught:
@@ -272,7 +278,7 @@ def test_a_list_that_cannot_be_meant_is_refused_in_one_line(kind, content, optio
     assert "\n" not in str(caught.value)
 
 
-def test_a_list_that_changed_behind_a_cursor_is_refused():
+def test_a_list_that_changed_behind_a_cursor_is_refused() -> None:
     source = source_of("a.jpg\nb.jpg\n", "txt", options=SourceOptions(page_items=1))
     cursor = next(source.pages(None)).cursor
     changed = source_of("a.jpg\nc.jpg\n", "txt")
@@ -285,12 +291,12 @@ def test_a_list_that_changed_behind_a_cursor_is_refused():
     "cursor",
     ["", "{}", "[]", '{"v":1,"kind":"csv","place":{},"pin":{}}', '{"v":2,"kind":"txt"}'],
 )
-def test_a_cursor_that_is_none_is_refused(cursor: str):
+def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
     with pytest.raises(SourceError, match="cursor"):
         items_of(source_of("a.jpg\n", "txt"), cursor)
 
 
-def test_a_cursor_without_its_place_is_refused():
+def test_a_cursor_without_its_place_is_refused() -> None:
     stream = ListInMemory(b"a.jpg\n")
     cursor = json.dumps({"v": 1, "kind": "txt", "place": {"offset": -1}, "pin": stream.pin()})
 
@@ -298,7 +304,7 @@ def test_a_cursor_without_its_place_is_refused():
         items_of(source_of("a.jpg\n", "txt"), cursor)
 
 
-def test_pages_end_at_their_bytes_too():
+def test_pages_end_at_their_bytes_too() -> None:
     content = "\n".join("x" * 100 for _ in range(10))
     source = source_of(content, "txt", options=SourceOptions(page_items=100, page_bytes=250))
 

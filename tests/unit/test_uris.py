@@ -27,7 +27,7 @@ from shared.errors import BadReference
         ("a.jpg", "s3://bucket/list.txt", "s3://bucket/a.jpg"),
     ],
 )
-def test_what_a_list_names_becomes_absolute(text: str, base: str, expected: str):
+def test_what_a_list_names_becomes_absolute(text: str, base: str, expected: str) -> None:
     assert absolute_uri(text, base=base) == expected
 
 
@@ -44,14 +44,14 @@ def test_what_a_list_names_becomes_absolute(text: str, base: str, expected: str)
         ("a" * (MAX_URI_BYTES + 1), "/data", "more than 8192"),
     ],
 )
-def test_what_cannot_be_a_reference_says_why(text: str, base: str, reason: str):
+def test_what_cannot_be_a_reference_says_why(text: str, base: str, reason: str) -> None:
     with pytest.raises(BadReference, match=reason):
         absolute_uri(text, base=base)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1), st.sampled_from(["/data", "https://h/x/l.csv", "s3://b/x/l.csv"]))
-def test_any_text_is_made_absolute_or_refused(text: str, base: str):
+def test_any_text_is_made_absolute_or_refused(text: str, base: str) -> None:
     try:
         uri = absolute_uri(text, base=base)
     except BadReference:

@@ -7,6 +7,7 @@ their kind is opened, so that an OpenVINO worker never loads torch.
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import cast
 
 from shared.errors import ArtifactError, MissingExtra, UsageError
@@ -51,11 +52,8 @@ def open_device(name: str, artifact: Artifact, settings: Settings) -> Device:
     if kind is None:
         raise UsageError(f"no device '{name}': the kinds are {', '.join(sorted(_KINDS))}")
     _check_fits(parsed, artifact)
-    if kind.package is not None:
-        try:
-            import_module(kind.package)
-        except ImportError as error:
-            raise MissingExtra(extra=kind.extra, purpose=f"the device {name}") from error
+    if kind.package is not None and find_spec(kind.package) is None:
+        raise MissingExtra(extra=kind.extra, purpose=f"the device {name}")
     opener = cast("_Opener", import_module(kind.module).open_device)
     return opener(parsed, artifact, settings)
 
