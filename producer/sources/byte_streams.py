@@ -168,6 +168,7 @@ class _ChunkReader(io.RawIOBase):
         """It is only ever read."""
         return True
 
+    # The type of any writable buffer has no name before Python 3.12.
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
         """Fill `buffer` with what is there; 0 at the end."""
         while not self._rest:

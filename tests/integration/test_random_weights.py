@@ -95,13 +95,12 @@ def test_a_deep_network_is_calm_rounding_its_weights_hardly_moves_its_answers(tm
     images = photograph_like(4, 64)
 
     with torch.no_grad():
-        exact = model(images).softmax(dim=1)
+        exact = model(images)
         for parameter in model.parameters():
             parameter.copy_(parameter.bfloat16())
-        rounded = model(images).softmax(dim=1)
+        drift = (model(images) - exact).std() / exact.std()
 
-    assert not torch.equal(exact, rounded)
-    assert (exact - rounded).abs().max() < 0.01
+    assert 0 < drift < 0.05
 
 
 @pytest.mark.parametrize("spec", ["random:", "random:x", "random:-1", "random:1.5", "random:²"])

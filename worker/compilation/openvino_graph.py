@@ -72,7 +72,7 @@ def add_top_classes(model: Any, *, topk: int) -> Any:
     operations = openvino.opset11
     probabilities = model.output(0).get_node().input_value(0)
     best = operations.topk(
-        probabilities, topk, axis=1, mode="max", sort="value", index_element_type="i32", stable=False
+        probabilities, topk, axis=1, mode="max", sort="value", index_element_type="i32", stable=True
     )
     best.output(0).set_names({PROBABILITIES_OUTPUT})
     best.output(1).set_names({INDICES_OUTPUT})
