@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.turn import Turn
+from benchmarks.turn import Turn, cpu_seconds
 from tests.support.nestor_processes import NestorProcesses
 from tests.support.valkey import ValkeyServer
 from worker.artifact import Artifact
@@ -26,7 +26,13 @@ class WholeSystem:
     """One stack with one worker; each turn is a job over a list of its own."""
 
     def __init__(
-        self, processes: NestorProcesses, artifact: Artifact, files: list[Path], *, device: str
+        self,
+        processes: NestorProcesses,
+        artifact: Artifact,
+        files: list[Path],
+        *,
+        device: str,
+        server_pid: int,
     ) -> None:
         self._processes = processes
         self._artifact = artifact
@@ -34,6 +40,7 @@ class WholeSystem:
         self._lists: dict[int, Path] = {}
         self.stage_seconds: Mapping[str, Any] = {}
         processes.start_all(artifact.folder, device=device)
+        self._pids = [server_pid, *(processes.pid(name) for name in _PROCESSES)]
         self._signal(signal.SIGSTOP)
 
     def take_turn(self, images: int) -> Turn:
@@ -44,12 +51,14 @@ class WholeSystem:
         source = self._list(images)
         self._signal(signal.SIGCONT)
         time.sleep(_SETTLE_SECONDS)
+        cpu_before = cpu_seconds(self._pids)
         start = time.perf_counter()
         job = self._processes.submit(
             source, self._artifact.digest, labels="none", allow_random=True
         )
         status = self._processes.wait_for_end(job, seconds=_JOB_SECONDS)
         wall_seconds = time.perf_counter() - start
+        used = cpu_seconds(self._pids) - cpu_before
         self._signal(signal.SIGSTOP)
         if status["counts"]["predicted"] != images:
             raise RuntimeError(f"not every image was predicted: {status}")
@@ -59,6 +68,7 @@ class WholeSystem:
             images=images,
             seconds=ended.last_done_at - ended.first_claimed_at,
             wall_seconds=wall_seconds,
+            cpu_seconds=used,
             best_classes=tuple(row.class_indices[0] for row in self._processes.predictions(job)),
         )
 
@@ -88,6 +98,6 @@ def running_system(
         with NestorProcesses(
             store_url=f"sqlite:///{folder / 'store.sqlite3'}", valkey=valkey, folder=folder
         ) as processes:
-            yield WholeSystem(processes, artifact, files, device=device)
+            yield WholeSystem(processes, artifact, files, device=device, server_pid=valkey.pid)
     finally:
         valkey.close()

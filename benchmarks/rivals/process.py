@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.turn import Turn
+from benchmarks.turn import Turn, cpu_seconds
 
 
 class RivalFailed(RuntimeError):
@@ -53,11 +53,15 @@ class RivalProcess:
 
     def take_turn(self, images: int) -> Turn:
         """Let it classify so many images."""
+        cpu_before = cpu_seconds([self._process.pid])
         self._process.stdin.write(f"{images}\n")
         self._process.stdin.flush()
         answer = json.loads(self._answer())
         return Turn(
-            images=images, seconds=answer["seconds"], best_classes=tuple(answer["best_classes"])
+            images=images,
+            seconds=answer["seconds"],
+            cpu_seconds=cpu_seconds([self._process.pid]) - cpu_before,
+            best_classes=tuple(answer["best_classes"]),
         )
 
     def _answer(self) -> str:

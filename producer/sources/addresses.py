@@ -29,3 +29,13 @@ def file_name(spec: str) -> str:
     if scheme_of(spec) in {"http", "https"}:
         return urlsplit(spec).path.rpartition("/")[2]
     return spec.rpartition("/")[2]
+
+
+def absolute_spec(spec: str) -> str:
+    """Return the address as any process of this machine understands it, whatever its folder.
+
+    Raises:
+        SourceError: if it names a kind of address that cannot be read.
+    """
+    path = local_path(spec)
+    return spec if path is None else str(path)
