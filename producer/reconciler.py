@@ -4,6 +4,7 @@ Covers dead workers (leases), lost messages (time), and a Redis that lost its da
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import redis
 import redis.exceptions
 
 from producer.publisher import Publisher
-from producer.windows import patience_seconds, publish_window
+from producer.windows import patience_seconds
 from shared.logs import get_log
 from shared.settings import Settings
 from shared.store import artifacts, chunks, jobs
@@ -82,8 +83,14 @@ class Reconciler:
                 digest: artifacts.capacity(connection, digest)
                 for digest in {job.artifact_digest for job in active}
             }
+            queued_images: Counter[str] = Counter()
+            for job in active:
+                in_queue = chunks.count_published(connection, job.key)
+                queued_images[job.artifact_digest] += in_queue * job.chunk_size
         for job in active:
-            self._republish(job, capacities[job.artifact_digest], everything=everything)
+            digest = job.artifact_digest
+            patience = patience_seconds(queued_images[digest], capacities[digest])
+            self._republish(job, patience, everything=everything)
         self._flag_stalled(active, capacities)
         self._expire()
         self._reached_store_at = self._clock()
@@ -96,9 +103,7 @@ class Reconciler:
                 self._settings.lease_seconds / 3, 4 * self._settings.poll_seconds
             )
 
-    def _republish(self, job: jobs.Job, capacity: Capacity, *, everything: bool) -> None:
-        window = publish_window(job.chunk_size, capacity, self._settings)
-        patience = patience_seconds(window, job.chunk_size, capacity)
+    def _republish(self, job: jobs.Job, patience: float, *, everything: bool) -> None:
         with self._store.read() as connection:
             lost = chunks.to_republish(
                 connection, job.key, patience_seconds=patience, everything=everything

@@ -9,6 +9,8 @@ from shared.store.artifacts import Capacity
 ENUMERATION_FACTOR = 4
 #: A job without live workers may publish this much, so that the first worker finds something.
 SMALLEST_WINDOW_CHUNKS = 4
+#: A message may always take this long from Redis to a claim.
+SHORTEST_PATIENCE_SECONDS = 5.0
 #: Chunk sizes stay between these.
 SMALLEST_CHUNK_IMAGES = 16
 LARGEST_CHUNK_IMAGES = 512
@@ -31,11 +33,12 @@ def enumeration_window(size: int, capacity: Capacity, settings: Settings) -> int
     return ENUMERATION_FACTOR * publish_window(size, capacity, settings)
 
 
-def patience_seconds(window_chunks: int, size: int, capacity: Capacity) -> float:
+def patience_seconds(queued_images: int, capacity: Capacity) -> float:
     """Return how long a published chunk may stay unclaimed before its message counts as lost.
 
-    Three times what the window takes to drain, and at least 10 s.
+    Five times what the artifact's queue, as it is now, takes to drain by the rates that workers
+    state, and at least 5 s. Without workers nothing is lost yet: for ever.
     """
     if capacity.images_per_second <= 0:
         return math.inf
-    return max(10.0, 3 * window_chunks * size / capacity.images_per_second)
+    return max(SHORTEST_PATIENCE_SECONDS, 5 * queued_images / capacity.images_per_second)

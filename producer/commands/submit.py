@@ -8,6 +8,7 @@ from typing import Any
 from producer.commands.stores import connected_settings, open_store
 from producer.enumerator import spool_dir
 from producer.sources import SourceOptions, open_source
+from producer.sources.addresses import absolute_spec
 from producer.windows import chunk_size
 from shared.artifact_manifest import ArtifactManifest
 from shared.errors import JobError, SettingsError
@@ -68,9 +69,11 @@ def submit(submission: Submission, settings: Settings | None = None) -> Job:
         manifest = find_fit_artifact(store, submission)
         new = NewJob(
             artifact_digest=manifest.digest,
-            source=submission.source,
+            source=submission.source
+            if submission.source == "-"
+            else absolute_spec(submission.source),
             source_options=dict(submission.source_options),
-            labels=submission.labels,
+            labels=_absolute_labels(submission.labels),
             topk=submission.topk,
             chunk_size=_chunk_size(store, submission, manifest, settings),
             priority=submission.priority,
@@ -100,6 +103,12 @@ def find_fit_artifact(store: Store, submission: Submission) -> ArtifactManifest:
     return manifest
 
 
+def _absolute_labels(labels: str) -> str:
+    """Return the labels' text with an absolute path: the producer runs in another folder."""
+    spec = parse_labels_spec(labels)
+    return labels if spec.file is None else f"file:{spec.file.resolve()}"
+
+
 def _chunk_size(
     store: Store, submission: Submission, manifest: ArtifactManifest, settings: Settings
 ) -> int:
@@ -117,7 +126,6 @@ def _chunk_size(
 
 def _check_source(new: NewJob, settings: Settings) -> None:
     """Open the source once, so that a wrong one is told now; standard input is read here."""
-    parse_labels_spec(new.labels)
     open_source(
         new.source,
         settings=settings,

@@ -34,6 +34,6 @@ def test_the_window_keeps_every_slot_busy_and_is_open_a_little_without_workers()
 def test_messages_count_as_lost_only_after_the_queue_should_have_drained():
     busy = Capacity(workers=1, chunk_slots=4, images_per_second=100.0)
 
-    assert patience_seconds(20, 100, busy) == 60.0
-    assert patience_seconds(1, 16, busy) == 10.0
-    assert patience_seconds(4, 16, NOBODY) == math.inf
+    assert patience_seconds(2000, busy) == 100.0
+    assert patience_seconds(16, busy) == 5.0
+    assert patience_seconds(64, NOBODY) == math.inf

@@ -1,8 +1,10 @@
-"""The last stage: stacks pixels to batches, feeds the device, settles outcomes as they return."""
+"""The last stage: gathers pixels to batches, feeds the device, settles outcomes as they return.
 
-import queue
+The decoder thread that fills a batch submits it too, and waits there while the device is full; so
+no thread is woken for a single image. A thread of its own only looks after short batches.
+"""
+
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from shared.store.predictions import Outcome
 from worker.devices.base import Device, TopK
 from worker.pipeline.batcher import Batcher
 from worker.pipeline.chunk_progress import ChunkProgress
-from worker.pipeline.stage_clock import StageClock
+from worker.pipeline.stage_clock import StageClock, StageTime
 
 _log = get_log(__name__)
 
@@ -38,7 +40,10 @@ class ReadyImage:
 
 
 class DeviceFeeder:
-    """One thread that forms batches and submits them; results settle on the device's threads."""
+    """Forms batches in the threads that bring images; results settle on the device's threads.
+
+    The device counts as busy while it holds a batch, as starved while it holds none.
+    """
 
     def __init__(
         self,
@@ -52,63 +57,60 @@ class DeviceFeeder:
         self._batcher: Batcher[ReadyImage] = Batcher(
             size=device.batch_size, max_age_seconds=MAX_BATCH_AGE_SECONDS
         )
-        # Two batches of decoded images wait here beside those that the device holds.
-        self._inbox: queue.Queue[ReadyImage | None] = queue.Queue(maxsize=2 * device.batch_size)
+        self._times = clock.thread("device")
+        self._mark = self._times.now()
         self._in_flight = 0
-        self._lock = threading.Lock()
-        self._clock = clock
-        self._thread = threading.Thread(target=self._run, name="batch", daemon=True)
+        self._closing = False
+        #: Guards all of the above; notified when a short batch may become due.
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._look_after_short, name="batch", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     def put(self, image: ReadyImage) -> None:
-        """Queue an image; blocks while two batches wait."""
-        self._inbox.put(image)
+        """Add an image to the batch; whoever fills it blocks while the device is full."""
+        if image.progress.is_given_up:
+            return
+        with self._changed:
+            batch = self._batcher.add(image, at_seconds=self._times.now())
+            if batch is None:
+                if len(self._batcher) == 1 and self._in_flight == 0:
+                    self._changed.notify()
+                return
+            self._count(1)
+        self._submit(batch)
 
     def close(self) -> None:
-        """Submit what is queued, then end the thread."""
-        self._inbox.put(None)
+        """Submit what is there, then end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join()
 
-    def _run(self) -> None:
-        times = self._clock.thread("device")
+    def _look_after_short(self) -> None:
+        """Submit batches that nothing fills while the device has nothing to do."""
         while True:
-            with times.measure("starved"):
-                batch, ended = self._next_batch()
-            if batch:
-                with times.measure("busy"):
-                    self._submit(batch)
-                times.handled += len(batch)
-            if ended:
-                return
+            with self._changed:
+                batch = self._wait_until_due()
+                if batch is None:
+                    return
+                self._count(1)
+            self._submit(batch)
 
-    def _next_batch(self) -> tuple[list[ReadyImage], bool]:
-        """Wait for a batch that is full or due; True with it when the feeder was closed."""
+    def _wait_until_due(self) -> list[ReadyImage] | None:
+        """Wait for a short batch; None when the feeder was closed and nothing is left."""
         while True:
-            try:
-                timeout = MAX_BATCH_AGE_SECONDS if len(self._batcher) else None
-                image = self._inbox.get(timeout=timeout)
-            except queue.Empty:
-                image = None
-                ended = False
-            else:
-                ended = image is None
-            clock = time.monotonic()
-            if image is not None and not image.progress.is_given_up:
-                batch = self._batcher.add(image, at_seconds=clock)
-            elif ended:
-                return self._batcher.due(at_seconds=float("inf"), device_is_idle=True) or [], True
-            else:
-                idle = self._in_flight == 0
-                batch = self._batcher.due(at_seconds=clock, device_is_idle=idle)
-            if batch is not None:
-                return batch, False
+            clock = float("inf") if self._closing else self._times.now()
+            idle = self._in_flight == 0 or self._closing
+            batch = self._batcher.due(at_seconds=clock, device_is_idle=idle)
+            if batch is not None or self._closing:
+                return batch
+            waiting = idle and len(self._batcher)
+            self._changed.wait(timeout=MAX_BATCH_AGE_SECONDS if waiting else None)
 
     def _submit(self, batch: list[ReadyImage]) -> None:
-        with self._lock:
-            self._in_flight += 1
         try:
             future = self._device.submit(np.stack([image.pixels for image in batch]))
         except DeviceError as error:
@@ -121,8 +123,7 @@ class DeviceFeeder:
         if error is not None:
             self._fail(batch, error)
             return
-        with self._lock:
-            self._in_flight -= 1
+        self._batch_ended(images=len(batch))
         result = future.result()
         rows = zip(batch, result.class_indices.tolist(), result.probabilities.tolist(), strict=True)
         for image, class_indices, probabilities in rows:
@@ -139,10 +140,22 @@ class DeviceFeeder:
             )
 
     def _fail(self, batch: Sequence[ReadyImage], error: BaseException) -> None:
-        with self._lock:
-            self._in_flight -= 1
+        self._batch_ended(images=0)
         failure = error if isinstance(error, MachineError) else DeviceError(repr(error))
         _log.error("batch_failed", images=len(batch), error=str(failure))
         for image in batch:
             image.progress.give_up(failure)
         self._on_device_error(failure)
+
+    def _batch_ended(self, *, images: int) -> None:
+        with self._changed:
+            self._count(-1)
+            self._times.handled += images
+            if self._in_flight == 0 and len(self._batcher):
+                self._changed.notify()
+
+    def _count(self, batches: int) -> None:
+        """Note that a batch goes to the device or has left it; the lock is held."""
+        held: StageTime = "busy" if self._in_flight else "starved"
+        self._mark = self._times.add(held, since=self._mark)
+        self._in_flight += batches

@@ -1,10 +1,10 @@
 """A stage: threads that take items from a bounded queue, work, and hand on what comes out."""
 
-import queue
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from worker.pipeline.bounded_queue import BoundedQueue
 from worker.pipeline.stage_clock import StageClock
 
 In = TypeVar("In")
@@ -29,16 +29,18 @@ class Stage(Generic[In]):
         self._name = name
         self._work = work
         self._clock = clock
-        self._inbox: queue.Queue[In | None] = queue.Queue(maxsize=capacity)
-        self._threads = [
-            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True)
-            for number in range(threads)
-        ]
+        self._inbox: BoundedQueue[In | None] = BoundedQueue(capacity)
+        self._thread_count = threads
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
 
     def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start the threads, unless they run."""
+        if self._threads:
+            return
+        with self._starting:
+            if not self._threads:
+                self._threads = [self._start_thread(n) for n in range(self._thread_count)]
 
     def put(self, item: In) -> None:
         """Queue an item; blocks while the queue is full."""
@@ -51,17 +53,23 @@ class Stage(Generic[In]):
         for thread in self._threads:
             thread.join()
 
+    def _start_thread(self, number: int) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name=f"{self._name}-{number}", daemon=True)
+        thread.start()
+        return thread
+
     def _run(self) -> None:
         times = self._clock.thread(self._name)
+        mark = times.now()
         while True:
-            with times.measure("starved"):
-                item = self._inbox.get()
+            item = self._inbox.get()
+            mark = times.add("starved", since=mark)
             if item is None:
                 return
-            with times.measure("busy"):
-                hand_on = self._work(item)
+            hand_on = self._work(item)
+            mark = times.add("busy", since=mark)
             times.handled += 1
             if hand_on is not None:
-                with times.measure("blocked"):
-                    hand_on()
+                hand_on()
+                mark = times.add("blocked", since=mark)
             del item, hand_on  # an idle thread must not keep an image alive

@@ -5,12 +5,12 @@ stage that is busy while its neighbours starve or block is the bottleneck.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
+from typing import Literal
 
 StageSeconds = dict[str, dict[str, float]]
+StageTime = Literal["busy", "starved", "blocked"]
 
 
 @dataclass(slots=True)
@@ -22,14 +22,16 @@ class ThreadTimes:
     blocked: float = 0.0
     handled: int = 0
 
-    @contextmanager
-    def measure(self, kind: str) -> Iterator[None]:
-        """Add the time of the block to `busy`, `starved` or `blocked`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, kind, getattr(self, kind) + time.perf_counter() - start)
+    @staticmethod
+    def now() -> float:
+        """Return the time that `add` counts from."""
+        return time.perf_counter()
+
+    def add(self, kind: StageTime, *, since: float) -> float:
+        """Add the time since then to `busy`, `starved` or `blocked`; return the time now."""
+        mark = time.perf_counter()
+        setattr(self, kind, getattr(self, kind) + mark - since)
+        return mark
 
 
 class StageClock:
