@@ -10,13 +10,11 @@ from typing import TypeVar
 from shared.errors import MachineError, PipelineStopped, StoreUnavailable
 from shared.logs import get_log
 from shared.messages import ClassifyChunk
-from shared.settings import Settings
 from shared.store import chunks
-from shared.store.engine import Store
 from shared.store.predictions import FinishedChunk, Outcome, finish_chunk
-from worker.held_chunks import HeldChunk, HeldChunks
+from worker.held_chunks import HeldChunk
 from worker.pipeline.chunk_classifier import ChunkClassifier
-from worker.pipeline.stage_clock import StageClock
+from worker.worker_state import WorkerState
 
 _log = get_log(__name__)
 
@@ -31,22 +29,9 @@ Result = TypeVar("Result")
 class ChunkRunner:
     """Shared by all slots of a worker."""
 
-    def __init__(
-        self,
-        store: Store,
-        held: HeldChunks,
-        classifiers: Mapping[str, ChunkClassifier],
-        *,
-        worker_key: int,
-        settings: Settings,
-        clock: StageClock,
-    ) -> None:
-        self._store = store
-        self._held = held
+    def __init__(self, state: WorkerState, classifiers: Mapping[str, ChunkClassifier]) -> None:
+        self._state = state
         self._classifiers = classifiers
-        self._worker_key = worker_key
-        self._settings = settings
-        self._clock = clock
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -58,9 +43,9 @@ class ChunkRunner:
         epoch = self._patiently(lambda: self._claim(message))
         if epoch is None:
             return
-        if not self._held.epochs():
-            self._clock.take()  # what the stages idled before is no time of this chunk's job
-        held = self._held.add(message.chunk_id, epoch)
+        if not self._state.held.epochs():
+            self._state.clock.take()  # what the stages idled before is no time of this chunk's job
+        held = self._state.held.add(message.chunk_id, epoch)
         try:
             outcomes = self._classify(message, held)
             self._patiently(lambda: self._finish(message, epoch, outcomes))
@@ -68,18 +53,18 @@ class ChunkRunner:
             _log.warning("chunk_handed_back", chunk=message.chunk_id, error=str(error))
             self._release(message, epoch, error)
         finally:
-            self._held.remove(message.chunk_id)
+            self._state.held.remove(message.chunk_id)
 
     def _claim(self, message: ClassifyChunk) -> int | None:
         if self._stopping.is_set() or message.artifact_digest not in self._classifiers:
             return None
-        with self._store.write() as connection:
+        with self._state.store.write() as connection:
             return chunks.claim(
                 connection,
                 chunk_id=message.chunk_id,
                 artifact_digest=message.artifact_digest,
-                worker_key=self._worker_key,
-                lease_seconds=self._settings.lease_seconds,
+                worker_key=self._state.key,
+                lease_seconds=self._state.settings.lease_seconds,
             )
 
     def _classify(self, message: ClassifyChunk, held: HeldChunk) -> list[Outcome]:
@@ -92,20 +77,22 @@ class ChunkRunner:
             chunk_id=message.chunk_id,
             job_key=message.job_key,
             epoch=epoch,
-            worker_key=self._worker_key,
+            worker_key=self._state.key,
             topk=message.topk,
             outcomes=outcomes,
-            stage_seconds=self._clock.take(),
+            stage_seconds=self._state.clock.take(),
         )
-        with self._store.write() as connection:
+        with self._state.store.write() as connection:
             written = finish_chunk(connection, finished)
-        if not written:
+        if written:
+            self._state.meter.finished(message.artifact_digest, len(outcomes))
+        else:
             _log.info("chunk_fenced_off", chunk=message.chunk_id, epoch=epoch)
 
     def _release(self, message: ClassifyChunk, epoch: int, error: MachineError) -> None:
         delay = 0.0 if isinstance(error, PipelineStopped) else RETRY_DELAY_SECONDS
         try:
-            with self._store.write() as connection:
+            with self._state.store.write() as connection:
                 chunks.release(
                     connection, chunk_id=message.chunk_id, epoch=epoch, delay_seconds=delay
                 )

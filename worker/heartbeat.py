@@ -8,14 +8,11 @@ import faulthandler
 import os
 import threading
 import time
-from collections.abc import Callable
 
 from shared.errors import StoreUnavailable
 from shared.logs import get_log
-from shared.settings import Settings
 from shared.store import artifacts, chunks
-from shared.store.engine import Store
-from worker.held_chunks import HeldChunks
+from worker.worker_state import WorkerState
 
 _log = get_log(__name__)
 
@@ -28,20 +25,10 @@ STANDARD_ERROR = 2
 class Heartbeat:
     """A thread that beats every third of a lease."""
 
-    def __init__(
-        self,
-        store: Store,
-        held: HeldChunks,
-        *,
-        worker_key: int,
-        settings: Settings,
-        handled: Callable[[], int],
-    ) -> None:
-        self._store = store
-        self._held = held
-        self._worker_key = worker_key
-        self._settings = settings
-        self._handled = handled
+    def __init__(self, state: WorkerState) -> None:
+        self._state = state
+        self._beat_at = time.monotonic()
+        self._was_busy = False
         self._stopping = threading.Event()
         self._moved_at = time.monotonic()
         self._last_handled = -1
@@ -65,38 +52,47 @@ class Heartbeat:
             os._exit(EXIT_STALLED)
 
     def _beat_until_stopped(self) -> None:
-        while not self._stopping.wait(self._settings.lease_seconds / 3):
+        while not self._stopping.wait(self._state.settings.lease_seconds / 3):
             faulthandler.dump_traceback_later(
-                self._settings.stall_seconds, exit=True, file=STANDARD_ERROR
+                self._state.settings.stall_seconds, exit=True, file=STANDARD_ERROR
             )
             if self._is_stalled():
-                _log.error("worker_stalled", seconds=self._settings.stall_seconds)
+                _log.error("worker_stalled", seconds=self._state.settings.stall_seconds)
                 faulthandler.dump_traceback(file=STANDARD_ERROR)
                 os._exit(EXIT_STALLED)  # threads that hang cannot be ended in any other way
             self._beat()
 
     def _is_stalled(self) -> bool:
         """Say whether chunks are held and no stage has moved for `stall_seconds`."""
-        handled = self._handled()
-        if handled != self._last_handled or not self._held.epochs():
+        handled = self._state.clock.handled()
+        if handled != self._last_handled or not self._state.held.epochs():
             self._last_handled = handled
             self._moved_at = time.monotonic()
-        return time.monotonic() - self._moved_at > self._settings.stall_seconds
+        return time.monotonic() - self._moved_at > self._state.settings.stall_seconds
 
     def _beat(self) -> None:
-        held = self._held.epochs()
+        held = self._state.held.epochs()
+        rates = self._rates(is_busy=bool(held))
         try:
-            with self._store.write() as connection:
+            with self._state.store.write() as connection:
                 lost = chunks.renew(
                     connection,
                     held,
-                    worker_key=self._worker_key,
-                    lease_seconds=self._settings.lease_seconds,
+                    worker_key=self._state.key,
+                    lease_seconds=self._state.settings.lease_seconds,
                 )
-                artifacts.see_worker(connection, self._worker_key)
+                artifacts.see_worker(connection, self._state.key)
+                artifacts.tell_rates(connection, self._state.key, rates)
         except StoreUnavailable as error:
             _log.warning("store_unavailable", error=str(error))
             return
         if lost:
             # A chunk that was finished in this very moment is no longer held, and no loss.
-            self._held.lose(lost)
+            self._state.held.lose(lost)
+
+    def _rates(self, *, is_busy: bool) -> dict[str, float]:
+        """End the meter's interval; the worker was busy in it if it was at both of its ends."""
+        clock = time.monotonic()
+        seconds, self._beat_at = clock - self._beat_at, clock
+        was_busy, self._was_busy = self._was_busy, is_busy
+        return self._state.meter.close_interval(seconds, was_busy=was_busy and is_busy)

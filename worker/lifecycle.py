@@ -31,11 +31,12 @@ from worker.devices.self_test import run_self_test
 from worker.fetching import open_fetcher
 from worker.fetching.base import Fetcher
 from worker.heartbeat import Heartbeat
-from worker.held_chunks import HeldChunks
 from worker.pipeline.chunk_classifier import ChunkClassifier
 from worker.pipeline.stage_clock import StageClock
 from worker.preprocessing.recipes import open_recipe
+from worker.rate_meter import RateMeter
 from worker.tasks import register_tasks
+from worker.worker_state import WorkerState
 
 _log = get_log(__name__)
 
@@ -85,12 +86,15 @@ def run_worker(settings: Settings, *, device_name: str, folders: Sequence[Path])
             )
             for artifact in loaded
         }
-        worker_key = _register(store, device_name, loaded, settings)
-        held = HeldChunks()
-        runner = ChunkRunner(
-            store, held, classifiers, worker_key=worker_key, settings=settings, clock=clock
+        state = WorkerState(
+            key=_register(store, device_name, loaded, settings),
+            store=store,
+            settings=settings,
+            clock=clock,
+            meter=RateMeter({entry.digest: entry.manifest.images_per_second for entry in loaded}),
         )
-        stack.enter_context(_beating(store, held, worker_key, settings, clock))
+        stack.enter_context(_beating(state))
+        runner = ChunkRunner(state, classifiers)
         return _consume(settings, device_name, runner, classifiers)
 
 
@@ -148,19 +152,15 @@ def _register(
 
 
 @contextmanager
-def _beating(
-    store: Store, held: HeldChunks, worker_key: int, settings: Settings, clock: StageClock
-) -> Iterator[None]:
-    heartbeat = Heartbeat(
-        store, held, worker_key=worker_key, settings=settings, handled=clock.handled
-    )
+def _beating(state: WorkerState) -> Iterator[None]:
+    heartbeat = Heartbeat(state)
     heartbeat.start()
     try:
         yield
     finally:
         heartbeat.stop()
-        with store.write() as connection:
-            artifact_store.see_worker(connection, worker_key, stopped=True)
+        with state.store.write() as connection:
+            artifact_store.see_worker(connection, state.key, stopped=True)
 
 
 def _consume(

@@ -9,8 +9,12 @@ from shared.store.engine import Store
 
 
 def connected_settings() -> Settings:
-    """Read the settings and fill in the addresses of a running `nestor up`."""
-    return connect_to_running_stack(read_settings())
+    """Read the settings; without NESTOR_STORE_URL, take the addresses of a running `nestor up`.
+
+    Commands read and write the store only; the producer alone publishes.
+    """
+    settings = read_settings()
+    return settings if settings.store_url else connect_to_running_stack(settings)
 
 
 @contextmanager

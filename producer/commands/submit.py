@@ -69,9 +69,7 @@ def submit(submission: Submission, settings: Settings | None = None) -> Job:
         manifest = find_fit_artifact(store, submission)
         new = NewJob(
             artifact_digest=manifest.digest,
-            source=submission.source
-            if submission.source == "-"
-            else absolute_spec(submission.source),
+            source=absolute_spec(submission.source),
             source_options=dict(submission.source_options),
             labels=_absolute_labels(submission.labels),
             topk=submission.topk,

@@ -1,6 +1,6 @@
 """Artifacts that workers have registered, and the workers that serve them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,19 @@ def see_worker(connection: sa.Connection, key: int, *, stopped: bool = False) ->
     """Note that a worker is alive, or that it left."""
     values = {"seen_at": now()} | ({"stopped_at": now()} if stopped else {})
     connection.execute(workers.update().where(workers.c.key == key).values(values))
+
+
+def tell_rates(connection: sa.Connection, key: int, rates: Mapping[str, float]) -> None:
+    """Write how fast a worker turned out to be, in images/s by artifact digest."""
+    for digest, rate in rates.items():
+        connection.execute(
+            worker_artifacts.update()
+            .where(
+                worker_artifacts.c.worker_key == key,
+                worker_artifacts.c.artifact_digest == digest,
+            )
+            .values(images_per_second=rate)
+        )
 
 
 def capacity(connection: sa.Connection, artifact_digest: str) -> Capacity:
