@@ -32,7 +32,9 @@ def compiled_artifact(plan: Plan, corpus: Corpus) -> Artifact:
         destination=folder,
         weights_cache=plan.results / "weights",
         calibration=str(calibration) if plan.precision == "int8" else None,
-        calibration_count=min(DEFAULT_CALIBRATION_COUNT, len(corpus.files) - HELD_OUT_COUNT),
+        calibration_count=max(
+            1, min(DEFAULT_CALIBRATION_COUNT, len(corpus.files) - HELD_OUT_COUNT)
+        ),
         benchmark_seconds=0.2 if plan.quick else 5.0,
     )
     return compile_artifact(request, Settings(data_dir=plan.results / "data"))

@@ -53,12 +53,14 @@ def draw_photo(seed: int) -> Image.Image:
     random = np.random.default_rng(seed)
     width, height = int(random.integers(400, 600)), int(random.integers(300, 450))
     total = np.zeros((height, width, 3), np.float32)
-    for octave in range(1, 9):
+    for octave in range(1, 10):
         cells = 2**octave
-        strength = 256 / 1.8**octave
+        strength = 150 / 1.5**octave
         noise = random.normal(0, strength, (cells, cells, 3)).astype(np.float32)
         noise = 0.8 * noise.mean(axis=2, keepdims=True) + 0.2 * noise
         for channel in range(3):
             layer = Image.fromarray(noise[:, :, channel])
-            total[:, :, channel] += layer.resize((width, height), Image.Resampling.BICUBIC)
+            total[:, :, channel] += np.asarray(
+                layer.resize((width, height), Image.Resampling.BICUBIC)
+            )
     return Image.fromarray((total + 128).clip(0, 255).astype(np.uint8))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.artifact_manifest import Precision
+
 #: Said in each row of a quick run.
 QUICK_REASON = "quick run: it only shows that the measurement works"
 
@@ -15,7 +17,7 @@ class Plan:
     results: Path
     images_dir: Path | None
     variant: str
-    precision: str
+    precision: Precision
     pairs: int
     quick: bool
 

@@ -83,4 +83,5 @@ def compare(ours: Sequence[float], rival: Sequence[float]) -> Comparison:
 
 def _below(rank: int, count: int) -> float:
     """Return P(B(count, 1/2) < rank)."""
-    return sum(math.comb(count, successes) for successes in range(rank)) / 2**count
+    ways: int = sum(math.comb(count, successes) for successes in range(rank))
+    return ways / float(2**count)

@@ -34,4 +34,4 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         for member in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
     }
     times = [process.cpu_times() for process in processes.values()]
-    return sum(time.user + time.system for time in times)
+    return float(sum(time.user + time.system for time in times))

@@ -63,6 +63,8 @@ class WholeSystem:
         if status["counts"]["predicted"] != images:
             raise RuntimeError(f"not every image was predicted: {status}")
         ended = self._processes.job(job)
+        assert ended.first_claimed_at is not None
+        assert ended.last_done_at is not None
         self.stage_seconds = ended.stage_seconds
         return Turn(
             images=images,

@@ -18,7 +18,7 @@ from shared.store.engine import Store
 _log = get_log(__name__)
 
 #: How long a leader may be silent before another takes over.
-LEADER_LEASE_SECONDS = 5.0
+LEADER_LEASE_SECONDS = 3.0
 
 
 class LeaderLoop:

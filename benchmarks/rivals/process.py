@@ -42,20 +42,24 @@ class RivalProcess:
                 text=True,
                 start_new_session=True,  # as Nestor's: the scheduler shares by session
             )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self._module = rival.module
         self._answer()
 
     def __enter__(self) -> "RivalProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()  # its loop over the lines ends
+        self._requests.close()  # its loop over the lines ends
         self._process.wait(timeout=60)
 
     def take_turn(self, images: int) -> Turn:
         """Let it classify so many images."""
         cpu_before = cpu_seconds([self._process.pid])
-        self._process.stdin.write(f"{images}\n")
-        self._process.stdin.flush()
+        self._requests.write(f"{images}\n")
+        self._requests.flush()
         answer = json.loads(self._answer())
         return Turn(
             images=images,
@@ -65,7 +69,7 @@ class RivalProcess:
         )
 
     def _answer(self) -> str:
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
-            raise RivalFailed(f"{self._process.args[2]} ended:\n{self._log.read_text()}")
+            raise RivalFailed(f"{self._module} ended:\n{self._log.read_text()}")
         return line

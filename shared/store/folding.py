@@ -22,7 +22,7 @@ def fold_finished_chunks(connection: sa.Connection) -> int:
     statement = (
         sa.select(chunks)
         .where(UNFOLDED)
-        .order_by(chunks.c.id)
+        .order_by(chunks.c.job_key, chunks.c.id)
         .limit(MAX_CHUNKS)
         .with_for_update(skip_locked=True)
     )

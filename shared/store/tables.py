@@ -130,6 +130,7 @@ chunks = sa.Table(
     ),
     sa.Index(
         "ix_chunks_unfolded",
+        "job_key",
         "id",
         sqlite_where=sa.text("state = 'done' AND NOT folded"),
         postgresql_where=sa.text("state = 'done' AND NOT folded"),

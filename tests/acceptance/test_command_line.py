@@ -29,10 +29,18 @@ def environment(folder):
 
 
 @pytest.fixture(scope="module")
-def stack(folder, environment, artifact_8):
+def stack(folder, environment, tiny_artifact_size_8):
     """A running `nestor up`; stopped in order at the end, which must succeed."""
     log = (folder / "up.log").open("wb")
-    argv = [sys.executable, "-P", "-m", "producer.cli", "up", "--artifacts", artifact_8.folder]
+    argv = [
+        sys.executable,
+        "-P",
+        "-m",
+        "producer.cli",
+        "up",
+        "--artifacts",
+        tiny_artifact_size_8.folder,
+    ]
     process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
     give_up_at = time.monotonic() + READY_SECONDS
     while "nestor is up" not in (folder / "up.log").read_text():

@@ -18,6 +18,12 @@ IMAGES = 6000
 CHUNK_SIZE = "50"
 JOB_SECONDS = 120.0
 
+#: Every fault runs on SQLite in `make test`; on PostgreSQL the killed worker does, the rest in
+#: `make test-long`.
+postgresql_in_the_long_run = pytest.mark.parametrize(
+    "store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+
 
 @pytest.fixture
 def tiny_list(tmp_path):
@@ -66,12 +72,12 @@ def assert_whole_and_right(nestor, job, status, expected_top1):
 
 
 def test_a_worker_killed_in_mid_job_loses_and_doubles_nothing(
-    nestor, tiny_list, artifact_8, expected_top1
+    nestor, tiny_list, tiny_artifact_size_8, expected_top1
 ):
-    nestor.start_all(artifact_8.folder)
-    nestor.start_worker(artifact_8.folder, name="second")
+    nestor.start_all(tiny_artifact_size_8.folder)
+    nestor.start_worker(tiny_artifact_size_8.folder, name="second")
     nestor.wait_for_log("second", "worker_ready")
-    job = submit(nestor, tiny_list, artifact_8)
+    job = submit(nestor, tiny_list, tiny_artifact_size_8)
 
     nestor.wait_for(job, done=IMAGES // 10)
     nestor.kill("worker")
@@ -86,12 +92,13 @@ def test_a_worker_killed_in_mid_job_loses_and_doubles_nothing(
     assert max(epochs) > 1, "no chunk was taken over: the kills hit nothing, the test is void"
 
 
+@postgresql_in_the_long_run
 def test_redis_killed_and_restarted_in_mid_job_loses_and_doubles_nothing(
-    nestor, persistent_valkey_server, tiny_list, artifact_8, expected_top1
+    nestor, persistent_valkey_server, tiny_list, tiny_artifact_size_8, expected_top1
 ):
-    nestor.start_all(artifact_8.folder)
+    nestor.start_all(tiny_artifact_size_8.folder)
     worker = nestor.pid("worker")
-    job = submit(nestor, tiny_list, artifact_8)
+    job = submit(nestor, tiny_list, tiny_artifact_size_8)
 
     for part in (4, 2):
         nestor.wait_for(job, done=IMAGES // part)
@@ -103,11 +110,12 @@ def test_redis_killed_and_restarted_in_mid_job_loses_and_doubles_nothing(
     assert nestor.pid("worker") == worker
 
 
+@postgresql_in_the_long_run
 def test_redis_emptied_in_mid_job_loses_and_doubles_nothing(
-    nestor, persistent_valkey_server, tiny_list, artifact_8, expected_top1
+    nestor, persistent_valkey_server, tiny_list, tiny_artifact_size_8, expected_top1
 ):
-    nestor.start_all(artifact_8.folder)
-    job = submit(nestor, tiny_list, artifact_8)
+    nestor.start_all(tiny_artifact_size_8.folder)
+    job = submit(nestor, tiny_list, tiny_artifact_size_8)
 
     for part in (4, 2):
         nestor.wait_for(job, done=IMAGES // part)
@@ -117,11 +125,12 @@ def test_redis_emptied_in_mid_job_loses_and_doubles_nothing(
     assert_whole_and_right(nestor, job, status, expected_top1)
 
 
+@postgresql_in_the_long_run
 def test_producer_and_aggregator_killed_in_mid_job_go_on_where_they_were(
-    nestor, tiny_list, artifact_8, expected_top1
+    nestor, tiny_list, tiny_artifact_size_8, expected_top1
 ):
-    nestor.start_all(artifact_8.folder)
-    job = submit(nestor, tiny_list, artifact_8)
+    nestor.start_all(tiny_artifact_size_8.folder)
+    job = submit(nestor, tiny_list, tiny_artifact_size_8)
 
     for part in (10, 4, 2):
         nestor.wait_for(job, done=IMAGES // part)
@@ -133,11 +142,12 @@ def test_producer_and_aggregator_killed_in_mid_job_go_on_where_they_were(
     assert_whole_and_right(nestor, job, status, expected_top1)
 
 
+@postgresql_in_the_long_run
 def test_sigterm_finishes_what_is_in_hand_and_hands_nothing_on_twice(
-    nestor, tiny_list, artifact_8, expected_top1
+    nestor, tiny_list, tiny_artifact_size_8, expected_top1
 ):
-    nestor.start_all(artifact_8.folder)
-    job = submit(nestor, tiny_list, artifact_8)
+    nestor.start_all(tiny_artifact_size_8.folder)
+    job = submit(nestor, tiny_list, tiny_artifact_size_8)
 
     nestor.wait_for(job, done=IMAGES // 4)
     code = nestor.stop("worker")

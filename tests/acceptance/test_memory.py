@@ -42,7 +42,7 @@ class Sample:
     ],
 )
 def test_memory_stays_bounded_and_every_image_gets_its_row(
-    images, tmp_path, valkey_server, artifact_8, expected_top1
+    images, tmp_path, valkey_server, tiny_artifact_size_8, expected_top1
 ):
     source = write_list(
         tmp_path / "list.csv", write_tiny_images(tmp_path / "images"), references=images
@@ -52,7 +52,7 @@ def test_memory_stays_bounded_and_every_image_gets_its_row(
         NestorProcesses(store_url=store_url, valkey=valkey_server, folder=tmp_path) as nestor,
         valkey_server.client() as redis,
     ):
-        nestor.start_all(artifact_8.folder)
+        nestor.start_all(tiny_artifact_size_8.folder)
         empty_bytes = redis.info("memory")["used_memory"]
         job = nestor.submit(
             source,

@@ -20,7 +20,7 @@ def test_importing_a_process_loads_no_torch(module):
 
 
 def test_no_process_of_a_working_system_has_loaded_torch(
-    tmp_path, persistent_valkey_server, artifact_8
+    tmp_path, persistent_valkey_server, tiny_artifact_size_8
 ):
     source = write_list(
         tmp_path / "list.csv", write_tiny_images(tmp_path / "images"), references=100
@@ -29,7 +29,7 @@ def test_no_process_of_a_working_system_has_loaded_torch(
     with NestorProcesses(
         store_url=store_url, valkey=persistent_valkey_server, folder=tmp_path
     ) as nestor:
-        nestor.start_all(artifact_8.folder)
+        nestor.start_all(tiny_artifact_size_8.folder)
         job = nestor.submit(source, "tiny-8", labels="none", allow_random=True)
         assert nestor.wait_for_end(job)["state"] == "completed"
 

@@ -36,7 +36,9 @@ def tiny_artifact(artifacts_folder: Path) -> Artifact:
 @pytest.fixture(scope="session")
 def tiny_artifact_size_8(artifacts_folder: Path) -> Artifact:
     """The same at input size 8, in batches of 64: the cheapest real network there is."""
-    return compile_tiny(artifacts_folder / "tiny_size_8", input_size=8, batch_size=64)
+    return compile_tiny(
+        artifacts_folder / "tiny_size_8", input_size=8, batch_size=64, name="tiny-8"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from shared.errors import (
     ImageError,
     MachineError,
     PipelineStopped,
+    UsageError,
 )
 from shared.image_reference import ImageReference
 from shared.logs import get_log
@@ -34,6 +35,9 @@ from worker.pipeline.stage_clock import StageClock
 from worker.preprocessing.recipes import Recipe
 
 _log = get_log(__name__)
+
+#: What a stage returns: the call that hands its result to the next one.
+HandOn = Callable[[], None]
 
 #: References that wait to be fetched: enough that no fetch thread idles between two puts.
 FETCH_QUEUE = 64
@@ -146,58 +150,62 @@ class ChunkClassifier:
         self._decode.close()
         self._feeder.close()
 
-    def _fetch_image(self, wanted: WantedImage) -> Callable[[], None] | None:
-        if wanted.progress.is_given_up:
-            return None
-        try:
-            if wanted.reference.problem is not None:
-                raise BadReference(wanted.reference.problem)
-            data = self._fetcher.fetch(wanted.reference.uri)
-        except ImageError as error:
-            wanted.progress.reject(wanted.position, error)
-            return None
-        except MemoryError:
-            wanted.progress.give_up(MachineError("out of memory while fetching"))
-            return None
-        except Exception as error:  # noqa: BLE001 - per image: a row, and the trace in the log
-            _log.exception("fetch_failed", index=wanted.reference.index)
-            wanted.progress.reject(wanted.position, FetchError(repr(error)))
-            return None
+    def _fetch_image(self, wanted: WantedImage) -> HandOn | None:
+        return _attempt(wanted, partial(self._fetched, wanted), unexpected=FetchError)
+
+    def _fetched(self, wanted: WantedImage) -> HandOn:
+        if wanted.reference.problem is not None:
+            raise BadReference(wanted.reference.problem)
+        data = self._fetcher.fetch(wanted.reference.uri)
         return partial(self._to_decode, FetchedImage(wanted=wanted, data=data))
 
     def _to_decode(self, fetched: FetchedImage) -> None:
         self._budget.acquire(len(fetched.data))
         self._decode.put(fetched)
 
-    def _decode_image(self, fetched: FetchedImage) -> Callable[[], None] | None:
+    def _decode_image(self, fetched: FetchedImage) -> HandOn | None:
+        digest = hashlib.sha256(fetched.data).digest()
+        step = partial(self._decoded, fetched, digest)
         try:
-            return self._ready_image(fetched)
+            return _attempt(fetched.wanted, step, unexpected=DecodeError, input_sha256=digest)
         finally:
             self._budget.release(len(fetched.data))
 
-    def _ready_image(self, fetched: FetchedImage) -> Callable[[], None] | None:
-        wanted = fetched.wanted
-        if wanted.progress.is_given_up:
-            return None
-        digest = hashlib.sha256(fetched.data).digest()
-        try:
-            pixels = self._recipe.pixels(fetched.data)
-        except ImageError as error:
-            wanted.progress.reject(wanted.position, error, input_sha256=digest)
-            return None
-        except MemoryError:
-            wanted.progress.give_up(MachineError("out of memory while decoding"))
-            return None
-        except Exception as error:  # noqa: BLE001 - per image: a row, and the trace in the log
-            _log.exception("decode_failed", index=wanted.reference.index)
-            failure = DecodeError(repr(error))
-            wanted.progress.reject(wanted.position, failure, input_sha256=digest)
-            return None
+    def _decoded(self, fetched: FetchedImage, digest: bytes) -> HandOn:
         image = ReadyImage(
-            progress=wanted.progress,
-            position=wanted.position,
-            reference=wanted.reference,
-            pixels=pixels,
+            progress=fetched.wanted.progress,
+            position=fetched.wanted.position,
+            reference=fetched.wanted.reference,
+            pixels=self._recipe.pixels(fetched.data),
             input_sha256=digest,
         )
         return partial(self._feeder.put, image)
+
+
+def _attempt(
+    wanted: WantedImage,
+    step: Callable[[], HandOn],
+    *,
+    unexpected: type[ImageError],
+    input_sha256: bytes | None = None,
+) -> HandOn | None:
+    """Take one image one step on; what fails is settled here, and nothing is handed on.
+
+    An image's error is its row; a machine's error hands the chunk back. Settings that cannot be
+    used and memory that is not there are a machine's.
+    """
+    progress = wanted.progress
+    if progress.is_given_up:
+        return None
+    try:
+        return step()
+    except ImageError as error:
+        progress.reject(wanted.position, error, input_sha256=input_sha256)
+    except (MachineError, UsageError, MemoryError) as error:
+        _log.warning("machine_failed", index=wanted.reference.index, error=str(error))
+        progress.give_up(MachineError(f"{unexpected.stage}: {error or 'out of memory'}"))
+    except Exception as error:  # noqa: BLE001 - per image: a row, and the trace in the log
+        _log.exception("image_failed", stage=unexpected.stage, index=wanted.reference.index)
+        failure = unexpected(repr(error))
+        progress.reject(wanted.position, failure, input_sha256=input_sha256)
+    return None

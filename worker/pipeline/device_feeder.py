@@ -51,11 +51,13 @@ class DeviceFeeder:
         *,
         clock: StageClock,
         on_device_error: Callable[[MachineError], None],
+        max_batch_age_seconds: float = MAX_BATCH_AGE_SECONDS,
     ) -> None:
         self._device = device
         self._on_device_error = on_device_error
+        self._max_batch_age_seconds = max_batch_age_seconds
         self._batcher: Batcher[ReadyImage] = Batcher(
-            size=device.batch_size, max_age_seconds=MAX_BATCH_AGE_SECONDS
+            size=device.batch_size, max_age_seconds=max_batch_age_seconds
         )
         self._times = clock.thread("device")
         self._mark = self._times.now()
@@ -108,7 +110,7 @@ class DeviceFeeder:
             if batch is not None or self._closing:
                 return batch
             waiting = idle and len(self._batcher)
-            self._changed.wait(timeout=MAX_BATCH_AGE_SECONDS if waiting else None)
+            self._changed.wait(timeout=self._max_batch_age_seconds if waiting else None)
 
     def _submit(self, batch: list[ReadyImage]) -> None:
         try:

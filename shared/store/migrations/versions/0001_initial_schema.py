@@ -205,7 +205,7 @@ def _index_chunks() -> None:
         )
         batch_op.create_index(
             "ix_chunks_unfolded",
-            ["id"],
+            ["job_key", "id"],
             unique=False,
             sqlite_where=sa.text("state = 'done' AND NOT folded"),
             postgresql_where=sa.text("state = 'done' AND NOT folded"),
