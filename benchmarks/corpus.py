@@ -49,13 +49,13 @@ def _generate(folder: Path, *, count: int) -> Path:
 
 
 def draw_photo(seed: int) -> Image.Image:
-    """Draw noise with the spectrum of photographs: halving in strength with each octave."""
+    """Draw noise with the spectrum of photographs: weaker by a quarter with each octave."""
     random = np.random.default_rng(seed)
     width, height = int(random.integers(400, 600)), int(random.integers(300, 450))
     total = np.zeros((height, width, 3), np.float32)
     for octave in range(1, 10):
         cells = 2**octave
-        strength = 150 / 1.5**octave
+        strength = 120 / 1.3**octave
         noise = random.normal(0, strength, (cells, cells, 3)).astype(np.float32)
         noise = 0.8 * noise.mean(axis=2, keepdims=True) + 0.2 * noise
         for channel in range(3):

@@ -31,6 +31,8 @@ _LEAST_RESTARTS = 5
 _LIMIT_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
 _WORKERS = ("first", "second")
+#: A quick run does not wait for what users wait for.
+_QUICK_SETTINGS = {"NESTOR_LEASE_SECONDS": "1", "NESTOR_CHUNK_SLOTS": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ def _scene(plan: Plan, folder_name: str, *, rate: float, names: tuple[str, ...])
     valkey = ValkeyServer()
     valkey.start()
     try:
-        with _processes(folder, valkey) as processes:
+        with _processes(folder, valkey, quick=plan.quick) as processes:
             processes.start_producer()
             processes.start_aggregator()
             for name in names:
@@ -223,6 +225,7 @@ def _scene(plan: Plan, folder_name: str, *, rate: float, names: tuple[str, ...])
         valkey.close()
 
 
-def _processes(folder: Path, valkey: ValkeyServer) -> NestorProcesses:
+def _processes(folder: Path, valkey: ValkeyServer, *, quick: bool) -> NestorProcesses:
     url = f"sqlite:///{folder / 'store.sqlite3'}"
-    return NestorProcesses(store_url=url, valkey=valkey, folder=folder)
+    variables = _QUICK_SETTINGS if quick else {}
+    return NestorProcesses(store_url=url, valkey=valkey, folder=folder, variables=variables)

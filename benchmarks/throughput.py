@@ -8,7 +8,7 @@ started and warm; one round before those that count.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -27,11 +27,14 @@ from benchmarks.rivals.process import (
 from benchmarks.row import Row, ratio_row
 from benchmarks.statistics import compare
 from benchmarks.turn import Turn
-from benchmarks.whole_system import running_system
+from benchmarks.whole_system import WholeSystem, running_system
 from worker.artifact import Artifact
 
 #: Answers may differ for this share of the images: batches of other lengths round otherwise.
 _MOST_DIFFERENT = 0.01
+#: After a turn of the rivals, until Nestor's heartbeats and leader leases are as ever.
+_SETTLE_SECONDS = 3.0
+_QUICK_SETTLE_SECONDS = 0.5
 _NULL_INPUT_SIZE = 224
 _NULL_IMAGES_PER_SECOND = 500.0
 
@@ -53,15 +56,13 @@ def whole_system_rows(plan: Plan, corpus: Corpus) -> list[Row]:
         Mark(key="one-by-one", rival=ONE_BY_ONE, floor=1.3, goal=1.7),
         Mark(key="data-loader", rival=DATA_LOADER, floor=None, goal=None),
     )
-    return _measure(
-        plan,
-        corpus,
-        compiled_artifact(plan, corpus),
-        marks,
+    side = Side(
+        name="whole system",
+        artifact=compiled_artifact(plan, corpus),
         device="cpu:0",
         images=plan.scaled(1000, quick=32),
-        side="whole system",
     )
+    return _measure(plan, corpus, side, marks)
 
 
 def host_pipeline_rows(plan: Plan, corpus: Corpus) -> list[Row]:
@@ -71,47 +72,37 @@ def host_pipeline_rows(plan: Plan, corpus: Corpus) -> list[Row]:
         input_size=_NULL_INPUT_SIZE,
         images_per_second=_NULL_IMAGES_PER_SECOND,
     )
-    return _measure(
-        plan,
-        corpus,
-        artifact,
-        (Mark(key="host-pipeline", rival=NULL_LOOP, floor=0.85, goal=1.00),),
+    side = Side(
+        name="host pipeline",
+        artifact=artifact,
         device="simulated:0",
         images=plan.scaled(4000, quick=64),
-        side="host pipeline",
     )
+    mark = Mark(key="host-pipeline", rival=NULL_LOOP, floor=0.85, goal=1.00)
+    return _measure(plan, corpus, side, [mark])
 
 
-def _measure(
-    plan: Plan,
-    corpus: Corpus,
-    artifact: Artifact,
-    marks: Sequence[Mark],
-    *,
-    device: str,
-    images: int,
-    side: str,
-) -> list[Row]:
-    files = plan.scratch / "files.txt"
-    files.write_text("".join(f"{path}\n" for path in corpus.files))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What is measured: an artifact on a device, so many images a turn."""
+
+    name: str
+    artifact: Artifact
+    device: str
+    images: int
+
+
+def _measure(plan: Plan, corpus: Corpus, side: Side, marks: Sequence[Mark]) -> list[Row]:
     ours: list[Turn] = []
     rivals: list[list[Turn]] = [[] for _ in marks]
     with ExitStack() as stack:
-        folder = plan.scratch / side.replace(" ", "-")
-        system = stack.enter_context(running_system(folder, artifact, corpus.files, device=device))
-        processes = [
-            stack.enter_context(
-                RivalProcess(
-                    mark.rival,
-                    artifact=artifact.folder,
-                    files=files,
-                    log=plan.scratch / f"{mark.key}.log",
-                )
-            )
-            for mark in marks
-        ]
+        system = stack.enter_context(_system(plan, corpus, side))
+        processes = [stack.enter_context(_rival(plan, corpus, side, mark)) for mark in marks]
         for number in range(plan.pairs + 1):
-            turns = [system.take_turn(images), *(rival.take_turn(images) for rival in processes)]
+            turns = [
+                system.take_turn(side.images),
+                *(rival.take_turn(side.images) for rival in processes),
+            ]
             _say(number, side, marks, turns)
             if number > 0:  # the round before has warmed everything up
                 ours.append(turns[0])
@@ -119,18 +110,39 @@ def _measure(
                     kept.append(turn)
         stages = system.stage_seconds
     return [
-        _row(plan, mark, ours, turns, side=side, details={"last_stage_seconds": stages})
+        _row(plan, side, mark, ours, turns, details={"last_stage_seconds": stages})
         for mark, turns in zip(marks, rivals, strict=True)
     ]
 
 
+def _system(plan: Plan, corpus: Corpus, side: Side) -> AbstractContextManager[WholeSystem]:
+    return running_system(
+        plan.scratch / side.name.replace(" ", "-"),
+        side.artifact,
+        corpus.files,
+        device=side.device,
+        settle_seconds=_QUICK_SETTLE_SECONDS if plan.quick else _SETTLE_SECONDS,
+    )
+
+
+def _rival(plan: Plan, corpus: Corpus, side: Side, mark: Mark) -> RivalProcess:
+    files = plan.scratch / "files.txt"
+    files.write_text("".join(f"{path}\n" for path in corpus.files))
+    return RivalProcess(
+        mark.rival,
+        artifact=side.artifact.folder,
+        files=files,
+        log=plan.scratch / f"{mark.key}.log",
+    )
+
+
 def _row(
     plan: Plan,
+    side: Side,
     mark: Mark,
     ours: Sequence[Turn],
     rival: Sequence[Turn],
     *,
-    side: str,
     details: dict[str, Any],
 ) -> Row:
     comparison = compare(
@@ -142,14 +154,14 @@ def _row(
         reasons.append(f"the rival answers otherwise for {different:.1%} of the images")
     return ratio_row(
         mark.key,
-        f"{side} / {mark.rival.name}",
+        f"{side.name} / {mark.rival.name}",
         comparison,
         floor=mark.floor,
         goal=mark.goal,
         invalid_reasons=reasons,
         details=details
         | {
-            "images_per_turn": ours[0].images,
+            "images_per_turn": side.images,
             "ours_images_per_second": [turn.images_per_second for turn in ours],
             "rival_images_per_second": [turn.images_per_second for turn in rival],
             "ours_submit_to_end_seconds": [turn.wall_seconds for turn in ours],
@@ -169,8 +181,8 @@ def _cpu_ms_per_image(turns: Sequence[Turn]) -> float:
     return round(median(1000 * turn.cpu_seconds / turn.images for turn in turns), 3)
 
 
-def _say(number: int, side: str, marks: Sequence[Mark], turns: Sequence[Turn]) -> None:
-    names = [side, *(mark.rival.name for mark in marks)]
+def _say(number: int, side: Side, marks: Sequence[Mark], turns: Sequence[Turn]) -> None:
+    names = [side.name, *(mark.rival.name for mark in marks)]
     rates = (
         f"{name} {turn.images_per_second:.1f}" for name, turn in zip(names, turns, strict=True)
     )

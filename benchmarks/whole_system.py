@@ -17,8 +17,6 @@ from tests.support.valkey import ValkeyServer
 from worker.artifact import Artifact
 
 _PROCESSES = ("producer", "aggregator", "worker")
-#: After a stop, until heartbeats are seen and leader leases are held again.
-_SETTLE_SECONDS = 3.0
 _JOB_SECONDS = 3600.0
 
 
@@ -33,10 +31,12 @@ class WholeSystem:
         *,
         device: str,
         server_pid: int,
+        settle_seconds: float,
     ) -> None:
         self._processes = processes
         self._artifact = artifact
         self._files = files
+        self._settle_seconds = settle_seconds
         self._lists: dict[int, Path] = {}
         self.stage_seconds: Mapping[str, Any] = {}
         processes.start_all(artifact.folder, device=device)
@@ -50,7 +50,7 @@ class WholeSystem:
         """
         source = self._list(images)
         self._signal(signal.SIGCONT)
-        time.sleep(_SETTLE_SECONDS)
+        time.sleep(self._settle_seconds)
         cpu_before = cpu_seconds(self._pids)
         start = time.perf_counter()
         job = self._processes.submit(
@@ -90,9 +90,12 @@ class WholeSystem:
 
 @contextmanager
 def running_system(
-    folder: Path, artifact: Artifact, files: list[Path], *, device: str
+    folder: Path, artifact: Artifact, files: list[Path], *, device: str, settle_seconds: float
 ) -> Iterator[WholeSystem]:
-    """Start a whole system in a fresh folder; kill it at the end of the block."""
+    """Start a whole system in a fresh folder; kill it at the end of the block.
+
+    `settle_seconds` pass after each stop, for heartbeats to be seen and leader leases to be held.
+    """
     folder.mkdir(parents=True)
     valkey = ValkeyServer()
     valkey.start()
@@ -100,6 +103,13 @@ def running_system(
         with NestorProcesses(
             store_url=f"sqlite:///{folder / 'store.sqlite3'}", valkey=valkey, folder=folder
         ) as processes:
-            yield WholeSystem(processes, artifact, files, device=device, server_pid=valkey.pid)
+            yield WholeSystem(
+                processes,
+                artifact,
+                files,
+                device=device,
+                server_pid=valkey.pid,
+                settle_seconds=settle_seconds,
+            )
     finally:
         valkey.close()

@@ -14,6 +14,7 @@ from shared.store.engine import Store, now
 from shared.store.job_states import JobState
 from shared.store.predictions import FinishedChunk, Outcome, finish_chunk, read_predictions
 from shared.store.tables import chunks as chunks_table
+from shared.store.tables import jobs as jobs_table
 from shared.store.tables import metadata, predictions
 from tests.support.manifests import make_manifest
 
@@ -548,6 +549,35 @@ def test_a_writer_waits_for_another_instead_of_failing(store, job, chunk_ids):
 
     assert epoch == 1
     assert time.monotonic() - start > 0.2
+
+
+def test_writers_that_read_first_take_turns_instead_of_failing(store, job):
+    """A deferred SQLite transaction would fail at once when it turns from reading to writing."""
+    barrier = threading.Barrier(3)
+    errors = []
+
+    def add_one():
+        barrier.wait()
+        try:
+            with store.write() as connection:
+                seen = jobs.lock_job(connection, job.key).next_index
+                time.sleep(0.05)
+                connection.execute(
+                    jobs_table.update()
+                    .where(jobs_table.c.key == job.key)
+                    .values(next_index=seen + 1)
+                )
+        except StoreUnavailable as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=add_one) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    assert read_job(store, job).next_index == 15
 
 
 def test_an_unreachable_store_is_a_machine_error(tmp_path):

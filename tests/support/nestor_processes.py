@@ -101,6 +101,9 @@ class NestorProcesses:
     def is_running(self, name: str) -> bool:
         return self._processes[name].poll() is None
 
+    def exit_code(self, name: str) -> int | None:
+        return self._processes[name].poll()
+
     def pid(self, name: str) -> int:
         return self._processes[name].pid
 
