@@ -139,27 +139,29 @@ chunks = sa.Table(
 )
 
 #: One row an image. `reason` is null exactly for a good prediction. `topk` is packed
-#: little-endian int32 class indices, then float32 probabilities.
+#: little-endian int32 class indices, then float32 probabilities. The columns stand by their width,
+#: widest first, so that PostgreSQL pads nothing: there are many of these rows.
 predictions = sa.Table(
     "predictions",
     metadata,
-    sa.Column("job_key", _Key, primary_key=True, autoincrement=False),
-    sa.Column("image_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("image_index", sa.BigInteger, nullable=False, autoincrement=False),
+    sa.Column("made_at", sa.Double, nullable=False),
+    sa.Column("job_key", sa.Integer, nullable=False, autoincrement=False),
+    sa.Column("worker_key", sa.Integer, nullable=False),
+    sa.Column("label", sa.Integer),
+    sa.Column("top1_class", sa.Integer),
+    sa.Column("top1_probability", sa.REAL),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("label_rank", sa.SmallInteger),
+    sa.Column("input_sha256", sa.LargeBinary),
+    sa.Column("topk", sa.LargeBinary),
     sa.Column("uri", sa.Text, nullable=False),
     sa.Column("external_id", sa.Text),
-    sa.Column("extra", sa.JSON(none_as_null=True)),
-    sa.Column("label", sa.Integer),
-    sa.Column("label_rank", sa.SmallInteger),
     sa.Column("reason", sa.String(32)),
     sa.Column("stage", sa.String(16)),
     sa.Column("message", sa.Text),
-    sa.Column("top1_class", sa.Integer),
-    sa.Column("top1_probability", sa.REAL),
-    sa.Column("topk", sa.LargeBinary),
-    sa.Column("input_sha256", sa.LargeBinary),
-    sa.Column("worker_key", sa.BigInteger, nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("made_at", sa.Double, nullable=False),
+    sa.Column("extra", sa.JSON(none_as_null=True)),
+    sa.PrimaryKeyConstraint("job_key", "image_index"),
     sqlite_with_rowid=False,
     postgresql_partition_by="LIST (job_key)",
 )
