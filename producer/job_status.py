@@ -74,6 +74,10 @@ def status_lines(status: Mapping[str, Any]) -> list[str]:
         lines.append(f"rate     {status['images_per_second']:,.0f} images/s")
     for reason, count in sorted(status["failures"].items()):
         lines.append(f"failed   {count:,} {reason}")
+    unresolved = status["unresolved_labels"]
+    if unresolved:
+        examples = ", ".join(repr(text) for text in list(unresolved["texts"])[:3])
+        lines.append(f"labels   {unresolved['count']:,} name no class, such as {examples}")
     for name in ("stalled", "error"):
         if status[name]:
             lines.append(f"{name:<8} {status[name]}")

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     """A chunk is about this much work of one worker: the loss when one dies."""
     publish_window_seconds: float = Field(15.0, gt=0)
     """This much work of all serving workers lies in Redis; bounds Redis memory."""
-    chunk_slots: int = Field(4, ge=1)
+    chunk_slots: int = Field(2, ge=1)
     """Chunks that one worker process has in hand, so that its device never waits for one."""
 
     # What one image may cost.

@@ -220,6 +220,19 @@ def test_bad_lines_and_bad_files_are_rows_with_reasons(nestor, folder):
     assert status["accuracy"]["top1"] is None
 
 
+def test_labels_that_name_no_class_are_said_with_examples(nestor, folder):
+    good = write_tiny_images(folder / "images")[0]
+    (folder / "birds.csv").write_text(f"path,class\n{good},bird\n{good},3\n")
+
+    finished = nestor(
+        *("submit", folder / "birds.csv", "--artifact", "tiny-8", "--allow-random", "--wait"),
+        "--labels=column:class",
+    )
+
+    assert "labels   1 name no class, such as 'bird'" in finished.stdout
+    assert "2 predicted, 0 failed, 2 in all" in finished.stdout
+
+
 def test_too_many_failures_fail_the_job_and_the_command(nestor, folder):
     (folder / "gone.txt").write_text("/no/such/1.png\n/no/such/2.png\n")
 

@@ -12,6 +12,9 @@ from benchmarks.cli import GROUPS
 from benchmarks.corpus import draw_photo
 from tests.support.source_tree import ROOT
 
+pytestmark = pytest.mark.long
+
+
 IMAGES = 8
 RUN_SECONDS = 240.0
 

@@ -51,7 +51,7 @@ class OpenVinoDevice(BatchExecutor):
         requests = max(2, _REQUESTS_PER_STREAM * streams)
         super().__init__(
             name=name,
-            engines=[_Request(compiled) for _ in range(requests)],
+            engines=[_Request(compiled, batch_shape[0]) for _ in range(requests)],
             batch_shape=batch_shape,
             topk=topk,
             classes=classes,
@@ -66,20 +66,35 @@ class OpenVinoDevice(BatchExecutor):
 class _Request:
     """One inference request; called by one thread at a time."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, largest_batch: int) -> None:
         self._request = compiled.create_infer_request()
+        self._largest_batch = largest_batch
 
     def __call__(self, batch: NDArray[np.uint8]) -> TopK:
         """Run a batch; the wait releases the interpreter lock."""
         openvino = load_openvino()
-        pixels = np.ascontiguousarray(batch)
+        pixels = np.ascontiguousarray(_padded(batch, self._largest_batch))
         self._request.set_input_tensor(openvino.Tensor(pixels, shared_memory=True))
         self._request.start_async()
         self._request.wait()
         return TopK(
-            class_indices=self._request.get_tensor(INDICES_OUTPUT).data.copy(),
-            probabilities=self._request.get_tensor(PROBABILITIES_OUTPUT).data.copy(),
+            class_indices=self._request.get_tensor(INDICES_OUTPUT).data[: len(batch)].copy(),
+            probabilities=self._request.get_tensor(PROBABILITIES_OUTPUT).data[: len(batch)].copy(),
         )
+
+
+def _padded(batch: NDArray[np.uint8], largest: int) -> NDArray[np.uint8]:
+    """Fill a short batch up with black images to a power of two, or to the largest batch.
+
+    OpenVINO keeps working memory for each length that it has seen: with every length up to 64 that
+    was 80 MB in ten seconds (measured), with powers of two it is seven lengths.
+    """
+    length = min(1 << (len(batch) - 1).bit_length(), largest)
+    if length == len(batch):
+        return batch
+    padded = np.zeros((length, *batch.shape[1:]), dtype=np.uint8)
+    padded[: len(batch)] = batch
+    return padded
 
 
 def open_device(name: DeviceName, artifact: Artifact, settings: Settings) -> OpenVinoDevice:
