@@ -58,6 +58,7 @@ def make_celery_app(redis_url: str) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": 3600,
+            "connect_retries_timeout": 1,  # a publisher gives up soon: the next tick tries again
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
             "health_check_interval": 5,

@@ -115,14 +115,14 @@ def _driver_url(url: str) -> str:
 
 
 def _create_engine(url: str) -> sa.Engine:
+    # hide_parameters: rows hold URIs, which may hold secrets, and errors are logged.
+    options: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "hide_parameters": True}
     if not url.startswith("sqlite:"):
         try:
-            return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+            return sa.create_engine(url, pool_pre_ping=True, **options)
         except ImportError as error:
             raise MissingExtra(extra="postgres", purpose="a PostgreSQL store") from error
-    engine = sa.create_engine(
-        url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, pool_size=10, max_overflow=20
-    )
+    engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, **options)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine

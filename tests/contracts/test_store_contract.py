@@ -229,8 +229,9 @@ def test_a_second_row_for_an_image_is_a_loud_error_and_writes_nothing(store, job
     finish(store, finished(job, chunk_ids[0], claim(store, job, chunk_ids[0])))
     epoch = claim(store, job, chunk_ids[1])
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError) as raised:
         finish(store, finished(job, chunk_ids[1], epoch, first=0))
+    assert "/images/0.png" not in str(raised.value), "an error must not show URIs"
 
     with store.read() as connection:
         assert chunks.count_pending(connection, job.key) == 2
