@@ -5,37 +5,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.accuracy.rates import Accuracy, Counts
+from shared.accuracy.rates import Accuracy
 from shared.redaction import redact_uri
 from shared.store import artifacts
 from shared.store.jobs import Job
 
 
-def job_counts(job: Job) -> Counts:
-    """Return the counters that the fold has added up so far."""
-    return Counts(
-        total=job.total,
-        predicted=job.predicted,
-        failed=job.failed,
-        labelled=job.labelled,
-        predicted_labelled=job.scored,
-        top1_correct=job.top1_correct,
-        top5_correct=job.top5_correct,
-    )
-
-
-def images_per_second(job: Job) -> float | None:
-    """Return the mean rate from the first claim to the last commit that was folded."""
-    if job.first_claimed_at is None or job.last_done_at is None:
-        return None
-    seconds = max(job.last_done_at - job.first_claimed_at, 1e-3)
-    return round((job.predicted + job.failed) / seconds, 2)
-
-
 def job_status(connection: sa.Connection, job: Job) -> dict[str, Any]:
     """Return the document that `status`, `submit --wait` and `demo` print with --json."""
     manifest = artifacts.find_manifest(connection, job.artifact_digest)
-    counts = job_counts(job)
+    counts = job.counts
     accuracy = Accuracy.from_counts(counts, class_count=len(manifest.classes))
     return {
         "job_id": job.id,
@@ -45,7 +24,7 @@ def job_status(connection: sa.Connection, job: Job) -> dict[str, Any]:
         "source": redact_uri(job.source),
         "counts": counts.as_dict(),
         "accuracy": accuracy.as_dict(),
-        "images_per_second": images_per_second(job),
+        "images_per_second": job.images_per_second,
         "artifact": {
             "name": manifest.name,
             "digest": manifest.digest,

@@ -108,7 +108,7 @@ def evaluate(store: Store, job: Job) -> Evaluation:
             counts=counts,
             calibration=evaluations.count_calibration(connection, job.key),
             failures=evaluations.count_failures(connection, job.key),
-            images_per_second=images_per_second(job, counts.processed),
+            images_per_second=job.images_per_second,
             started_unix_seconds=job.first_claimed_at,
             finished_unix_seconds=job.last_done_at,
             stage_seconds={
@@ -116,15 +116,8 @@ def evaluate(store: Store, job: Job) -> Evaluation:
             },
         )
     if not counters_agree(job, counts):
-        _log.error("counters_disagree", job=job.id, folded=_folded(job), recounted=str(counts))
+        _log.error("counters_disagree", job=job.id, folded=str(job.counts), recounted=str(counts))
     return evaluation
-
-
-def images_per_second(job: Job, processed: int) -> float | None:
-    """Return the rate from the first claim to the last commit."""
-    if job.first_claimed_at is None or job.last_done_at is None:
-        return None
-    return round(processed / max(job.last_done_at - job.first_claimed_at, 1e-3), 2)
 
 
 def end_state(job: Job, counts: Counts) -> str:
@@ -140,19 +133,7 @@ def end_state(job: Job, counts: Counts) -> str:
 
 def counters_agree(job: Job, counts: Counts) -> bool:
     """Say whether the fold's counters equal the recount."""
-    return _folded(job) == counts
-
-
-def _folded(job: Job) -> Counts:
-    return Counts(
-        total=job.total,
-        predicted=job.predicted,
-        failed=job.failed,
-        labelled=job.labelled,
-        predicted_labelled=job.scored,
-        top1_correct=job.top1_correct,
-        top5_correct=job.top5_correct,
-    )
+    return job.counts == counts
 
 
 def _error_of(job: Job, evaluation: Evaluation) -> str | None:

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from producer.commands.stores import open_store
 from producer.commands.watch import read_status
-from producer.job_status import images_per_second, job_counts
 from shared.redaction import redact_uri
 from shared.store import jobs
 from shared.store.job_states import JobState
@@ -52,7 +51,7 @@ def listing(limit: int) -> list[dict[str, Any]]:
 
 
 def _summary(job: jobs.Job) -> dict[str, Any]:
-    counts = job_counts(job)
+    counts = job.counts
     return {
         "job_id": job.id,
         "state": job.state.value,
@@ -60,7 +59,7 @@ def _summary(job: jobs.Job) -> dict[str, Any]:
         "total": counts.total,
         "predicted": counts.predicted,
         "failed": counts.failed,
-        "images_per_second": images_per_second(job),
+        "images_per_second": job.images_per_second,
         "source": redact_uri(job.source),
         "created_at": job.created_at,
     }

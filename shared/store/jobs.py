@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from shared.accuracy.rates import Counts
 from shared.errors import JobError
 from shared.store.engine import now
 from shared.store.job_states import ACTIVE, ENDED, ENDING, JobState, may_follow
@@ -74,6 +75,27 @@ class Job:
     def total(self) -> int | None:
         """How many images there are; None until listing has ended."""
         return self.next_index if self.listing_done else None
+
+    @property
+    def counts(self) -> Counts:
+        """The counters that the fold has added up so far."""
+        return Counts(
+            total=self.total,
+            predicted=self.predicted,
+            failed=self.failed,
+            labelled=self.labelled,
+            predicted_labelled=self.scored,
+            top1_correct=self.top1_correct,
+            top5_correct=self.top5_correct,
+        )
+
+    @property
+    def images_per_second(self) -> float | None:
+        """The mean rate from the first claim to the last commit that was folded."""
+        if self.first_claimed_at is None or self.last_done_at is None:
+            return None
+        seconds = max(self.last_done_at - self.first_claimed_at, 1e-3)
+        return round((self.predicted + self.failed) / seconds, 2)
 
     @property
     def is_ended(self) -> bool:
