@@ -18,8 +18,7 @@ IMAGES = 6000
 CHUNK_SIZE = "50"
 JOB_SECONDS = 120.0
 
-#: Every fault runs on SQLite in `make test`; on PostgreSQL the killed worker does, the rest in
-#: `make test-long`.
+#: Every fault runs on SQLite in `make test`, and on PostgreSQL in `make test-long`.
 postgresql_in_the_long_run = pytest.mark.parametrize(
     "store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
@@ -71,6 +70,7 @@ def assert_whole_and_right(nestor, job, status, expected_top1):
     assert counted.top1_correct == right
 
 
+@postgresql_in_the_long_run
 def test_a_worker_killed_in_mid_job_loses_and_doubles_nothing(
     nestor, tiny_list, tiny_artifact_size_8, expected_top1
 ):

@@ -15,7 +15,7 @@ IMAGES = 400
     ("fault", "exit_code", "says"),
     [
         # The self-test's batches come first.
-        ("hang_batch=12", EXIT_STALLED, "worker_stalled"),
+        pytest.param("hang_batch=12", EXIT_STALLED, "worker_stalled", marks=pytest.mark.long),
         ("fail_from=12", EXIT_DEVICE_SICK, "device_failed"),
     ],
 )
