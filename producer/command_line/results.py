@@ -73,7 +73,8 @@ def artifacts(as_json: bool) -> None:
         print_json({"artifacts": rows})
         return
     columns = ("name", "digest", "variant", "backend", "precision", "classes")
-    print_table(columns, [[str(row[column])[:24] for column in columns] for row in rows])
+    short = [{**row, "digest": row["digest"][:12]} for row in rows]
+    print_table(columns, [[str(row[column]) for column in columns] for row in short])
 
 
 @click.command()
