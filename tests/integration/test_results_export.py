@@ -38,6 +38,7 @@ def test_parquet_closes_row_groups_at_either_bound(tmp_path, monkeypatch, bound,
     assert np.array_equal(indices, np.arange(9000))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format", FORMATS)
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch, format):
     monkeypatch.setattr(parquet_results, "ROWS_A_BATCH", 256)

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.local_sources import opened
 
+pytestmark = pytest.mark.long
+
 LINES = 300_000
 #: A page of 2,000 items is some 10,000 objects; to keep every URI would take 270,000 more.
 GROWTH_OBJECTS = 25_000
