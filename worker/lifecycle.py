@@ -46,21 +46,11 @@ MAX_DEVICE_ERRORS = 3
 EXIT_DEVICE_SICK = 74
 
 
-class DeviceHealth:
-    """Counts device errors; too many end the process, and no image is blamed."""
-
-    def __init__(self) -> None:
-        self._errors = 0
-        self._lock = threading.Lock()
-
-    def failed(self, error: MachineError) -> None:
-        """Count an error; end the process at the third."""
-        with self._lock:
-            self._errors += 1
-            errors = self._errors
-        _log.error("device_failed", errors=errors, error=str(error))
-        if errors >= MAX_DEVICE_ERRORS:
-            os._exit(EXIT_DEVICE_SICK)  # its threads may hang; the leases run out by themselves
+def leave_if_sick(error: MachineError, errors_in_a_row: int) -> None:
+    """Note a device's error; the third without a success between ends the process."""
+    _log.error("device_failed", errors=errors_in_a_row, error=str(error))
+    if errors_in_a_row >= MAX_DEVICE_ERRORS:
+        os._exit(EXIT_DEVICE_SICK)  # its threads may hang; the leases run out by themselves
 
 
 def run_worker(settings: Settings, *, device_name: str, folders: Sequence[Path]) -> int:
@@ -79,10 +69,9 @@ def run_worker(settings: Settings, *, device_name: str, folders: Sequence[Path])
         fetcher = open_fetcher(settings)
         stack.callback(fetcher.close)
         clock = StageClock()
-        health = DeviceHealth()
         classifiers = {
             artifact.digest: stack.enter_context(
-                _classifier(artifact, device_name, fetcher, settings, clock, health)
+                _classifier(artifact, device_name, fetcher, settings, clock)
             )
             for artifact in loaded
         }
@@ -105,7 +94,6 @@ def _classifier(
     fetcher: Fetcher,
     settings: Settings,
     clock: StageClock,
-    health: DeviceHealth,
 ) -> Iterator[ChunkClassifier]:
     recipe = open_recipe(
         artifact.manifest.recipe.name,
@@ -128,7 +116,7 @@ def _classifier(
             fetcher=fetcher,
             settings=settings,
             clock=clock,
-            on_device_error=health.failed,
+            on_device_error=leave_if_sick,
         )
         classifier.start()
         yield classifier

@@ -52,7 +52,7 @@ def open_classifier(simulated_artifact, fetcher, device_errors, tmp_path):
             fetcher=fetcher,
             settings=settings,
             clock=StageClock(),
-            on_device_error=device_errors.append,
+            on_device_error=lambda _, in_a_row: device_errors.append(in_a_row),
         )
         classifier.start()
         opened.append(classifier)
@@ -152,8 +152,20 @@ def test_a_device_error_hands_back_the_chunks_of_its_batch_and_is_told(
     with pytest.raises(DeviceError):
         classifier.classify(references)
 
-    assert len(device_errors) == 1
+    assert device_errors[0] == 1
     assert len(classifier.classify(references)) == len(references)
+
+
+def test_only_errors_without_a_success_between_add_up(open_classifier, references, device_errors):
+    classifier = open_classifier("simulated:0?fail_batches=0,1,3")
+    for _ in range(2):
+        with pytest.raises(DeviceError):
+            classifier.classify(references[:1])
+    classifier.classify(references[:1])
+    with pytest.raises(DeviceError):
+        classifier.classify(references[:1])
+
+    assert device_errors == [1, 2, 1]
 
 
 def test_aborting_hands_back_what_hangs_on_the_device(open_classifier, references):

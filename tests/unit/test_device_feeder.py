@@ -55,7 +55,7 @@ def start_feeder(device, errors, *, max_batch_age_seconds):
     feeder = DeviceFeeder(
         device,
         clock=StageClock(),
-        on_device_error=errors.append,
+        on_device_error=lambda error, _: errors.append(error),
         max_batch_age_seconds=max_batch_age_seconds,
     )
     feeder.start()

@@ -80,7 +80,7 @@ class ChunkClassifier:
         fetcher: Fetcher,
         settings: Settings,
         clock: StageClock,
-        on_device_error: Callable[[MachineError], None],
+        on_device_error: Callable[[MachineError, int], None],
     ) -> None:
         self._recipe = recipe
         self._fetcher = fetcher

@@ -43,6 +43,7 @@ class DeviceFeeder:
     """Forms batches in the threads that bring images; results settle on the device's threads.
 
     The device counts as busy while it holds a batch, as starved while it holds none.
+    `on_device_error` is told each failure and how many there were since the last success.
     """
 
     def __init__(
@@ -50,11 +51,12 @@ class DeviceFeeder:
         device: Device,
         *,
         clock: StageClock,
-        on_device_error: Callable[[MachineError], None],
+        on_device_error: Callable[[MachineError, int], None],
         max_batch_age_seconds: float = MAX_BATCH_AGE_SECONDS,
     ) -> None:
         self._device = device
         self._on_device_error = on_device_error
+        self._errors_in_a_row = 0
         self._max_batch_age_seconds = max_batch_age_seconds
         self._batcher: Batcher[ReadyImage] = Batcher(
             size=device.batch_size, max_age_seconds=max_batch_age_seconds
@@ -142,19 +144,22 @@ class DeviceFeeder:
             )
 
     def _fail(self, batch: Sequence[ReadyImage], error: BaseException) -> None:
-        self._batch_ended(images=0)
+        errors_in_a_row = self._batch_ended(images=0)
         failure = error if isinstance(error, MachineError) else DeviceError(repr(error))
         _log.error("batch_failed", images=len(batch), error=str(failure))
         for image in batch:
             image.progress.give_up(failure)
-        self._on_device_error(failure)
+        self._on_device_error(failure, errors_in_a_row)
 
-    def _batch_ended(self, *, images: int) -> None:
+    def _batch_ended(self, *, images: int) -> int:
+        """Note that a batch has left the device; return how many in a row have failed by now."""
         with self._changed:
+            self._errors_in_a_row = 0 if images else self._errors_in_a_row + 1
             self._count(-1)
             self._times.handled += images
             if self._in_flight == 0 and len(self._batcher):
                 self._changed.notify()
+            return self._errors_in_a_row
 
     def _count(self, batches: int) -> None:
         """Note that a batch goes to the device or has left it; the lock is held."""
